@@ -1,0 +1,112 @@
+/** Types of notify.js, the client module of Notify. */
+
+/** What the browser may lack. `homeScreen`: on iOS and iPadOS the site must first be added to the home screen. */
+export type Missing = "secureContext" | "serviceWorker" | "PushManager" | "Notification" | "homeScreen";
+
+/**
+ * Codes of this module; beside them come the `code`s of the service's problem details, such as `invalid_keys`,
+ * `endpoint_not_allowed` and `too_many_subscriptions`, and `http_<status>` for an answer without one.
+ */
+export type ErrorCode =
+  | "not_supported"
+  | "permission_denied"
+  | "permission_dismissed"
+  | "service_worker_failed"
+  | "push_service_unavailable"
+  | "network_error"
+  | (string & {});
+
+export declare class NotifyError extends Error {
+  readonly name: "NotifyError";
+  readonly code: ErrorCode;
+  /** The HTTP status, when the service answered. */
+  readonly status?: number;
+}
+
+export type RequestHeaders = Record<string, string>;
+
+export interface Options {
+  /** Base URL of the Notify service. Default: the origin this module came from. */
+  api?: string;
+  /**
+   * The application's own authorization, as headers or as a function called before each request.
+   * Plain headers are also kept in IndexedDB, where the service worker finds them when it must renew a subscription
+   * with no page open; a function's are not, and such a renewal is completed by the next `subscribe()`.
+   */
+  headers?: RequestHeaders | (() => RequestHeaders | Promise<RequestHeaders>);
+  /** URL of the service worker on the application's own origin. Default: `/service-worker.js`. */
+  serviceWorker?: string;
+  /** Scope of the service worker. Default: the folder of its URL. */
+  scope?: string;
+}
+
+export interface Support {
+  supported: boolean;
+  missing: Missing[];
+}
+
+export interface State extends Support {
+  permission: NotificationPermission;
+  /** The browser has a push subscription. */
+  subscribed: boolean;
+  /** ... and the service has taken it. When false with `subscribed` true, call `subscribe()`. */
+  registered: boolean;
+}
+
+export interface Registered {
+  /** The subscription's id at the service. */
+  id: string;
+  /** False when the service knew it already. */
+  isNew: boolean;
+}
+
+export interface NotificationAction {
+  action: string;
+  title: string;
+  icon?: string;
+  navigate?: string;
+}
+
+/** A notification as it was shown. Unknown members of the payload are left out. */
+export interface ShownNotification {
+  title: string;
+  body?: string;
+  /** Where a click leads. */
+  navigate?: string;
+  tag?: string;
+  icon?: string;
+  image?: string;
+  requireInteraction?: boolean;
+  renotify?: boolean;
+  silent?: boolean;
+  /** Milliseconds since 1970-01-01T00:00Z. */
+  timestamp?: number;
+  actions?: NotificationAction[];
+  data: { messageId?: string; conversationId?: string; [name: string]: unknown };
+}
+
+/** Sets options for all later calls; each call may override them. */
+export declare function configure(options: Options): void;
+
+/** What this browser lacks, if anything, to receive push messages. */
+export declare function isSupported(): Support;
+
+/** How things stand, without asking the user or the network anything. */
+export declare function state(options?: Options): Promise<State>;
+
+/**
+ * Subscribes this browser for the user whom the headers name. Idempotent. The first call must come from a user gesture,
+ * since it asks for permission. A subscription made with another application server key is replaced.
+ * @throws {NotifyError}
+ */
+export declare function subscribe(options?: Options): Promise<Registered>;
+
+/**
+ * Ends the push subscription of this browser; true when there was one. When the service cannot be told, the browser
+ * is unsubscribed all the same and the error is thrown.
+ * @throws {NotifyError}
+ */
+export declare function unsubscribe(options?: Options): Promise<boolean>;
+
+/** Calls the handler with each notification that arrives while this page is open. Returns a function that stops it. */
+export declare function onMessage(handler: (notification: ShownNotification) => void): () => void;

@@ -1,0 +1,241 @@
+// The client module of Notify. Import it from the Notify service or copy it into your application:
+//
+//   import { configure, subscribe } from "https://notify.example/notify.js";
+//   configure({ headers: async () => ({ Authorization: `Bearer ${await token()}` }) });
+//   button.onclick = () => subscribe();
+//
+// Once permission is granted, call subscribe() whenever your user is signed in: it repeats nothing
+// the browser and the service already agree on, and repairs what they do not. Types: notify.d.ts.
+
+/** The one error this module throws: `code` is stable, `status` is the HTTP status where there was one. */
+export class NotifyError extends Error {
+  constructor(code, message, { status, cause } = {}) {
+    super(message, { cause });
+    this.name = "NotifyError";
+    this.code = code;
+    this.status = status;
+  }
+}
+
+const defaults = {
+  api: new URL("/", import.meta.url).href,
+  headers: {},
+  serviceWorker: "/service-worker.js",
+  scope: undefined,
+};
+
+/** Sets options for all later calls; each call may override them. */
+export function configure(options) {
+  Object.assign(defaults, known(options));
+}
+
+/** What this browser lacks, if anything, to receive push messages. */
+export function isSupported() {
+  const missing = [];
+  if (!globalThis.isSecureContext) missing.push("secureContext");
+  if (!("serviceWorker" in navigator)) missing.push("serviceWorker");
+  if (!("PushManager" in globalThis)) missing.push("PushManager");
+  if (!("Notification" in globalThis)) missing.push("Notification");
+  if (missing.length > 0 && isAppleMobile() && !isInstalled()) missing.push("homeScreen");
+  return { supported: missing.length === 0, missing };
+}
+
+/** How things stand, without asking the user or the network anything. */
+export async function state(options) {
+  const { supported, missing } = isSupported();
+  const permission = globalThis.Notification?.permission ?? "default";
+  if (!supported) return { supported, missing, permission, subscribed: false, registered: false };
+  const registration = await findRegistration(settle(options));
+  const subscription = await registration?.pushManager.getSubscription();
+  const saved = subscription && (await settings.read(registration.scope));
+  return {
+    supported,
+    missing,
+    permission,
+    subscribed: Boolean(subscription),
+    registered: Boolean(subscription) && saved?.endpoint === subscription.endpoint,
+  };
+}
+
+let subscribing = Promise.resolve();
+
+/**
+ * Subscribes this browser for the user whom the headers name. Idempotent. The first call must come from a user gesture,
+ * since it asks for permission.
+ */
+export function subscribe(options) {
+  const { supported, missing } = isSupported();
+  // Asked before anything is awaited, while the user gesture lasts.
+  const permission = supported && Notification.requestPermission();
+  // One after the other: two clicks must not make two push subscriptions, and the last user wins.
+  subscribing = subscribing.catch(() => {}).then(async () => {
+    if (!supported) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${missing.join(", ")}.`);
+    return subscribeNow(settle(options), await permission);
+  });
+  return subscribing;
+}
+
+async function subscribeNow(options, permission) {
+  if (permission === "denied") throw new NotifyError("permission_denied", "Notifications are blocked for this site in the browser's settings.");
+  if (permission !== "granted") throw new NotifyError("permission_dismissed", "The question for permission was closed without an answer.");
+
+  const { publicKey } = await call(options, "GET", "api/vapid-public-key");
+  const registration = await register(options);
+  const saved = await settings.read(registration.scope);
+  const { subscription, replaced } = await subscribeAt(registration.pushManager, publicKey);
+  // The endpoint last registered may also have been replaced behind our back, by the browser or by the worker when it had no token.
+  const before = replaced ?? saved?.endpoint;
+  const replaces = before && before !== subscription.endpoint ? before : undefined;
+
+  // Without the endpoint: it becomes the registered one only once the service has taken it.
+  const worker = { api: options.api, headers: typeof options.headers === "function" ? {} : options.headers };
+  await settings.write(registration.scope, { ...worker, endpoint: before });
+  const { id, isNew } = await call(options, "POST", "api/subscriptions", { ...subscription.toJSON(), replaces });
+  await settings.write(registration.scope, { ...worker, endpoint: subscription.endpoint });
+  return { id, isNew };
+}
+
+async function subscribeAt(pushManager, publicKey) {
+  const existing = await pushManager.getSubscription();
+  if (existing && sameBytes(existing.options.applicationServerKey, fromBase64Url(publicKey))) return { subscription: existing };
+  await existing?.unsubscribe();
+  try {
+    const subscription = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: fromBase64Url(publicKey) });
+    return { subscription, replaced: existing?.endpoint };
+  } catch (cause) {
+    if (cause.name === "NotAllowedError") throw new NotifyError("permission_denied", "The browser does not permit push messages here.", { cause });
+    throw new NotifyError("push_service_unavailable", "The browser could not subscribe at its push service.", { cause });
+  }
+}
+
+/**
+ * Ends the push subscription of this browser; true when there was one. When the service cannot be told, the browser
+ * is unsubscribed all the same (the service learns it from the push service at the next push) and the error is thrown.
+ */
+export async function unsubscribe(options) {
+  if (!isSupported().supported) return false;
+  options = settle(options);
+  const registration = await findRegistration(options);
+  const subscription = await registration?.pushManager.getSubscription();
+  if (!subscription) return false;
+  try {
+    await call(options, "DELETE", `api/subscriptions?endpoint=${encodeURIComponent(subscription.endpoint)}`);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+  } finally {
+    await subscription.unsubscribe();
+    await settings.write(registration.scope, undefined);
+  }
+  return true;
+}
+
+/** Calls the handler with each notification that arrives while this page is open. Returns a function that stops it. */
+export function onMessage(handler) {
+  const listener = ({ data }) => {
+    if (data?.type === "notify:push") handler(data.notification);
+  };
+  navigator.serviceWorker?.addEventListener("message", listener);
+  return () => navigator.serviceWorker?.removeEventListener("message", listener);
+}
+
+// The worker cannot navigate a window that it does not control; it asks the page to.
+navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+  if (data?.type === "notify:navigate" && new URL(data.url, location).origin === location.origin) location.assign(data.url);
+});
+
+function settle(options) {
+  const settled = { ...defaults, ...known(options) };
+  settled.api = new URL(settled.api.replace(/\/?$/, "/"), location).href;
+  settled.serviceWorker = new URL(settled.serviceWorker, location).href;
+  settled.scope = new URL(settled.scope ?? ".", settled.serviceWorker).href;
+  return settled;
+}
+
+function known(options) {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([name, value]) => name in defaults && value !== undefined));
+}
+
+async function findRegistration({ scope }) {
+  const registration = await navigator.serviceWorker.getRegistration(scope);
+  // The browser answers with the closest scope, which may be another part of the application.
+  return registration?.scope === scope ? registration : undefined;
+}
+
+async function register({ serviceWorker, scope }) {
+  let registration;
+  try {
+    registration = await navigator.serviceWorker.register(serviceWorker, { scope });
+  } catch (cause) {
+    throw new NotifyError("service_worker_failed", "The service worker could not be registered.", { cause });
+  }
+  const worker = registration.active ?? registration.waiting ?? registration.installing;
+  // navigator.serviceWorker.ready would wait for ever on a page outside the scope.
+  await new Promise((resolve, reject) => {
+    const check = () => {
+      if (worker.state === "activated" || registration.active) resolve();
+      else if (worker.state === "redundant") reject(new NotifyError("service_worker_failed", "The service worker could not be installed."));
+    };
+    worker.addEventListener("statechange", check);
+    check();
+  });
+  return registration;
+}
+
+async function call({ api, headers }, method, path, body) {
+  const own = typeof headers === "function" ? await headers() : headers;
+  let response;
+  try {
+    response = await fetch(new URL(path, api), {
+      method,
+      headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), ...own },
+      body: body && JSON.stringify(body),
+    });
+  } catch (cause) {
+    throw new NotifyError("network_error", "Notify could not be reached.", { cause });
+  }
+  const content = await response.json().catch(() => undefined);
+  if (response.ok) return content;
+  const message = content?.detail ?? content?.title ?? `Notify answered ${response.status}.`;
+  throw new NotifyError(content?.code ?? `http_${response.status}`, message, { status: response.status });
+}
+
+function isAppleMobile() {
+  // iPadOS calls itself a Macintosh; no Macintosh has a touch screen.
+  return /iPhone|iPad|iPod/.test(navigator.userAgent) || (/Macintosh/.test(navigator.userAgent) && navigator.maxTouchPoints > 1);
+}
+
+function isInstalled() {
+  return navigator.standalone === true || matchMedia("(display-mode: standalone)").matches;
+}
+
+function fromBase64Url(text) {
+  return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
+}
+
+function sameBytes(buffer, bytes) {
+  const other = new Uint8Array(buffer ?? 0);
+  return other.length === bytes.length && other.every((value, index) => value === bytes[index]);
+}
+
+// What service-worker.js needs when the browser changes the push subscription and no page is open, by scope.
+const settings = {
+  read: (scope) => settings.run("readonly", (store) => store.get(scope)),
+  write: (scope, value) => settings.run("readwrite", (store) => (value ? store.put(value, scope) : store.delete(scope))),
+  async run(mode, action) {
+    const database = await finished(Object.assign(indexedDB.open("notify", 1), {
+      onupgradeneeded: ({ target }) => target.result.createObjectStore("settings"),
+    }));
+    try {
+      return await finished(action(database.transaction("settings", mode).objectStore("settings")));
+    } finally {
+      database.close();
+    }
+  },
+};
+
+function finished(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
