@@ -1,0 +1,51 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Notify.IntegrationTests.Browsers;
+
+/// <summary>An application on an origin of its own, which imports the client module and the worker from Notify.</summary>
+public sealed class ApplicationHost : IAsyncDisposable
+{
+    private readonly WebApplication _application;
+
+    private ApplicationHost(WebApplication application) => _application = application;
+
+    /// <summary>The application's page, with a trailing slash.</summary>
+    public Uri Url => new(_application.Urls.Single() + "/");
+
+    /// <summary>Starts it on a free port; its page keeps the module in <c>notify</c> and what onMessage got in <c>arrived</c>.</summary>
+    public static async Task<ApplicationHost> StartAsync(Uri notify, CancellationToken ct)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
+        var application = builder.Build();
+        application.MapGet("/{**any}", () => Results.Content($$"""
+            <!doctype html><title>An application</title><script type="module">
+            import * as notify from "{{notify}}notify.js";
+            notify.configure({ headers: async () => ({ "X-Notify-User": "grace" }) });
+            const arrived = [];
+            const stop = notify.onMessage((notification) => arrived.push(notification));
+            Object.assign(window, { notify, arrived, stop });
+            </script>
+            """, "text/html"));
+        // Firefox shows no buttons on the notifications of a headless window, so a click on one is dispatched.
+        application.MapGet("/service-worker.js", () => Results.Content($$"""
+            importScripts("{{notify}}service-worker.js");
+            addEventListener("message", async ({ data: action }) => {
+              const [notification] = await registration.getNotifications();
+              dispatchEvent(new NotificationEvent("notificationclick", { notification, action }));
+            });
+            """, "text/javascript"));
+        await application.StartAsync(ct);
+        return new ApplicationHost(application);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _application.StopAsync();
+        await _application.DisposeAsync();
+    }
+}
