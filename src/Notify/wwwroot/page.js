@@ -19,22 +19,31 @@ function user() {
 
 function signIn() {
   $("user").value = user();
-  localStorage.setItem("notify.user", user());
   notify.configure({ headers: { "X-Notify-User": user() } });
   $("owner").textContent = user();
   $("recipient").placeholder = user();
   if (!$("title").dataset.edited) $("title").value = `Hello, ${user()}`;
-  $("user").closest(".step").classList.add("done");
+  $("user").closest(".step").classList.toggle("done", localStorage.getItem("notify.user") === user());
+}
+
+function remember() {
+  localStorage.setItem("notify.user", user());
+  signIn();
 }
 
 async function showStanding() {
   const { supported, missing, permission, subscribed, registered } = await notify.state();
-  const [text, mood] = standing(supported, missing, permission, subscribed && registered);
+  const ready = subscribed && registered;
+  const [text, mood] = standing(supported, missing, permission, subscribed, ready);
   $("standing").textContent = text;
   $("standing").className = `standing ${mood}`;
-  $("subscribe").disabled = !supported || permission === "denied" || (subscribed && registered);
-  $("unsubscribe").disabled = !subscribed;
-  $("subscribe").closest(".step").classList.toggle("done", subscribed && registered);
+  const focused = document.activeElement;
+  $("subscribe").hidden = !supported || permission === "denied" || ready;
+  $("unsubscribe").hidden = !subscribed;
+  // The button that had the focus may be gone; its place is taken by the other.
+  if (focused === $("subscribe") && $("subscribe").hidden) $("unsubscribe").focus();
+  if (focused === $("unsubscribe") && $("unsubscribe").hidden) $("subscribe").focus();
+  $("subscribe").closest(".step").classList.toggle("done", ready);
   $("browser").open ||= !supported;
   const all = Object.keys(names).filter((name) => name !== "homeScreen" || missing.includes(name));
   $("compatibility").replaceChildren(
@@ -42,11 +51,12 @@ async function showStanding() {
     check("Permission", permission === "granted", { granted: "granted", denied: "blocked", default: "not asked yet" }[permission], permission === "default"));
 }
 
-function standing(supported, missing, permission, ready) {
+function standing(supported, missing, permission, subscribed, ready) {
   if (missing.includes("homeScreen")) return ["On iPhone and iPad: share, Add to Home Screen, then open it from there.", "bad"];
   if (!supported) return ["This browser cannot receive push messages here.", "bad"];
   if (permission === "denied") return ["Notifications are blocked: allow them in the browser's settings for this site.", "bad"];
   if (ready) return ["This browser is subscribed.", "good"];
+  if (subscribed) return ["Subscribed in the browser, but Notify does not know it yet.", ""];
   return [permission === "granted" ? "Allowed, not subscribed." : "Your browser will ask for permission.", ""];
 }
 
@@ -82,6 +92,7 @@ async function refresh() {
 async function subscribe() {
   const { id } = await notify.subscribe();
   localStorage.setItem("notify.subscription", id);
+  remember();
 }
 
 async function send() {
@@ -102,16 +113,19 @@ async function send() {
   $("message-form").closest(".step").classList.add("done");
   lastMessage = messageId;
   fill("deliveries", []);
+  $("deliveries-empty").textContent = "None yet. There will be none if the recipient has no subscription.";
   void followDeliveries(messageId).catch(report);
 }
 
 // Asks until every row has come to an end, less often as it takes longer; a newer message takes over.
 async function followDeliveries(messageId) {
   const end = performance.now() + 10 * 60_000;
+  let seen;
   for (let pause = 200; messageId === lastMessage && performance.now() < end; pause = Math.min(pause * 1.5, 3000)) {
     const rows = await call("GET", `/api/messages/${messageId}/deliveries`);
     if (messageId !== lastMessage) return;
-    fill("deliveries", rows.map(delivery));
+    // Filled on change alone, since a screen reader speaks what is filled in.
+    if (seen !== (seen = JSON.stringify(rows))) fill("deliveries", rows.map(delivery));
     if (rows.length > 0 && rows.every(({ state }) => moods[state] !== "wait")) return void showSubscriptions().catch(report);
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
@@ -168,10 +182,10 @@ async function attempt(button, action) {
 }
 
 function report(error) {
-  $("problem").textContent = error.status === 401
+  $("problem").hidden = false;
+  $("problem-text").textContent = error.status === 401
     ? "Notify asks for a token. This page signs in by name, which works in Development on this machine only."
     : error.message;
-  $("problem").hidden = false;
 }
 
 function fill(id, rows) {
@@ -208,7 +222,7 @@ $("user-form").onsubmit = (event) => {
   $("user").blur();
 };
 $("user").onchange = async () => {
-  signIn();
+  remember();
   // A browser has one user at a time: the new one takes its subscription over.
   await attempt($("user"), async () => {
     fill("subscriptions", []);
@@ -224,6 +238,7 @@ $("unsubscribe").onclick = async () => {
   await attempt($("unsubscribe"), notify.unsubscribe);
   await refresh().catch(report);
 };
+$("problem-close").onclick = () => { $("problem").hidden = true; };
 $("message-form").onsubmit = (event) => {
   event.preventDefault();
   void attempt(event.submitter ?? $("message-form"), send);

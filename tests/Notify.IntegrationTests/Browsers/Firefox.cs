@@ -153,7 +153,7 @@ public sealed class Firefox : IAsyncDisposable
     /// <summary>Clicks an element as a user does, which counts as a user gesture.</summary>
     public async Task ClickAsync(string selector)
     {
-        await WaitUntilAsync($"document.querySelector({JsonSerializer.Serialize(selector)})?.disabled === false");
+        await WaitUntilAsync($"document.querySelector({JsonSerializer.Serialize(selector)})?.matches(':enabled:not([hidden])')");
         var element = await RunAsync(_context, $$"""
             (() => {
               const element = document.querySelector({{JsonSerializer.Serialize(selector)}});
@@ -175,10 +175,11 @@ public sealed class Firefox : IAsyncDisposable
     /// <summary>Clicks the newest notification on the screen, in the browser's own window for it.</summary>
     public async Task ClickNotificationAsync()
     {
-        const string Box = "Services.wm.getMostRecentWindow('alert:alert')?.document.getElementById('alertBox')";
+        const string Alert = "Services.wm.getMostRecentWindow('alert:alert')";
         var chrome = await ChromeAsync();
-        await WaitUntilAsync(chrome, Box);
-        await RunAsync(chrome, $"void {Box}.click()");
+        // gIsActive is set once the window listens to clicks.
+        await WaitUntilAsync(chrome, $"{Alert}?.gIsActive");
+        await RunAsync(chrome, $"void {Alert}.document.getElementById('alertBox').click()");
     }
 
     /// <summary>Waits until the tabs show exactly these pages.</summary>

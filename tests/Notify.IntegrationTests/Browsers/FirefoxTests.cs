@@ -114,7 +114,7 @@ public sealed class FirefoxTests : IAsyncLifetime
         await OpenPageAsync();
         _host.RefuseSubscriptionsWith = "too_many_subscriptions";
         await _firefox.ClickAsync("#subscribe");
-        await _firefox.WaitUntilAsync("document.querySelector('#problem').textContent === 'Refused by the test.'");
+        await _firefox.WaitUntilAsync("document.querySelector('#problem-text').textContent === 'Refused by the test.'");
 
         const string Error = "({ name: error.name, code: error.code, status: error.status })";
         var error = await _firefox.EvaluateAsync($"{Module}.subscribe().catch((error) => {Error})");
@@ -234,7 +234,7 @@ public sealed class FirefoxTests : IAsyncLifetime
     {
         await using var application = await ApplicationHost.StartAsync(_host.Url, Ct);
         await _firefox.NavigateAsync(application.Url);
-        await _firefox.WaitUntilAsync("window.stop");
+        await _firefox.WaitUntilAsync("window.arrived");
         await _firefox.EvaluateAsync("notify.subscribe()");
         Assert.Equal("grace", Assert.Single(_host.Subscriptions.Values).UserId);
 
@@ -245,7 +245,7 @@ public sealed class FirefoxTests : IAsyncLifetime
 
         await _firefox.EvaluateAsync("void navigator.serviceWorker.controller.postMessage('reply')");
         await _firefox.WaitForTabsAsync(new Uri(application.Url, "/reply?to=1"));
-        await _firefox.WaitUntilAsync("window.stop");
+        await _firefox.WaitUntilAsync("window.arrived");
 
         await _firefox.EvaluateAsync("void (notify.onMessage(() => window.heard = true), stop())");
         Assert.Equal(100, await _host.PushAsync("unheard by the first", Ct));
