@@ -1,19 +1,15 @@
-using System.Buffers.Text;
 using System.Collections.Concurrent;
-using System.Net.WebSockets;
+using System.Net;
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.FileProviders;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Notify.LocalPushService;
 using Xunit;
 
 namespace Notify.IntegrationTests.Browsers;
@@ -25,17 +21,17 @@ namespace Notify.IntegrationTests.Browsers;
 public sealed class BrowserHost : IAsyncDisposable
 {
     private readonly WebApplication _application;
-    private readonly StandInPushService _pushService = new();
     private readonly ConcurrentDictionary<string, JsonArray> _deliveries = new();
-    private string _publicKey = NewPublicKey();
+    private ApplicationServer _applicationServer = new();
+    private LocalPushServer _pushService;
 
-    private BrowserHost(WebApplication application) => _application = application;
+    private BrowserHost(WebApplication application, LocalPushServer pushService) => (_application, _pushService) = (application, pushService);
 
     /// <summary>Where Notify is, with a trailing slash.</summary>
     public Uri Url => new(_application.Urls.Single() + "/");
 
     /// <summary>The push service's browser side.</summary>
-    public Uri PushServiceWebSocketUrl => new UriBuilder(Url) { Scheme = "ws", Path = "/browser" }.Uri;
+    public Uri PushServiceWebSocketUrl => new UriBuilder(_pushService.Url) { Scheme = "ws" }.Uri;
 
     /// <summary>The subscriptions that the API holds, by endpoint.</summary>
     public ConcurrentDictionary<string, Subscription> Subscriptions { get; } = new();
@@ -52,32 +48,38 @@ public sealed class BrowserHost : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         builder.Services.AddCors();
-        var host = new BrowserHost(builder.Build());
+        var pushService = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = "http://127.0.0.1:0" }, ct);
+        var host = new BrowserHost(builder.Build(), pushService);
         host.Map();
         await host._application.StartAsync(ct);
         return host;
     }
 
-    /// <summary>Pushes to the one subscription and waits until its service worker is done; returns the browser's answer, 100 for good.</summary>
-    public Task<int> PushAsync(string? payload, CancellationToken ct) =>
-        PushAsync(Assert.Single(Subscriptions.Values), payload, ct);
+    /// <summary>How often the browser answered a push with each code; 100 alone is good.</summary>
+    public IReadOnlyDictionary<int, long> AcknowledgementsByCode => _pushService.Status.AcknowledgementsByCode;
+
+    /// <summary>Pushes to the one subscription; the push service has to take it.</summary>
+    public async Task PushAsync(string? payload, CancellationToken ct) =>
+        Assert.Equal(HttpStatusCode.Created, await _applicationServer.PushAsync(Assert.Single(Subscriptions.Values), payload, ct));
 
     /// <summary>A new application server key, as after a rotation; the next GET answers with it.</summary>
-    public void RotateApplicationServerKey() => _publicKey = NewPublicKey();
-
-    /// <summary>Makes the push service drop this browser's subscriptions, as after a loss of its data.</summary>
-    public void ForgetBrowser() => _pushService.ForgetBrowser();
-
-    private Task<int> PushAsync(Subscription subscription, string? payload, CancellationToken ct)
+    public void RotateApplicationServerKey()
     {
-        var body = payload is null ? null : StandInPushService.Encrypt(Encoding.UTF8.GetBytes(payload), subscription.P256dh, subscription.Auth);
-        return _pushService.PushAsync(subscription.Endpoint, body, ct);
+        _applicationServer.Dispose();
+        _applicationServer = new ApplicationServer();
+    }
+
+    /// <summary>Starts the push service anew at the same address; it has lost all it knew.</summary>
+    public async Task RestartPushServiceAsync(CancellationToken ct)
+    {
+        var url = _pushService.Url.GetLeftPart(UriPartial.Authority);
+        await _pushService.DisposeAsync();
+        _pushService = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = url }, ct);
     }
 
     private void Map()
     {
         _application.UseCors(policy => policy.AllowAnyOrigin().AllowAnyHeader().AllowAnyMethod());
-        _application.UseWebSockets();
         _application.Use((context, next) =>
         {
             context.Response.Headers.ContentSecurityPolicy = "default-src 'self'";
@@ -86,10 +88,9 @@ public sealed class BrowserHost : IAsyncDisposable
         var files = new PhysicalFileProvider(SourceFolder());
         _application.UseDefaultFiles(new DefaultFilesOptions { FileProvider = files });
         _application.UseStaticFiles(new StaticFileOptions { FileProvider = files });
-        _application.Map("/browser", ServeBrowserAsync);
 
         var api = _application.MapGroup("/api");
-        api.MapGet("/vapid-public-key", () => new { publicKey = _publicKey });
+        api.MapGet("/vapid-public-key", () => new { publicKey = _applicationServer.PublicKey });
         api.MapPost("/subscriptions", Register);
         api.MapGet("/subscriptions", (HttpContext context) => Subscriptions.Values.Where(each => each.UserId == UserId(context)).Select(each => new
         {
@@ -105,20 +106,6 @@ public sealed class BrowserHost : IAsyncDisposable
                 ? Results.NoContent() : Results.NotFound());
         api.MapPost("/messages", PostMessage);
         api.MapGet("/messages/{messageId}/deliveries", (string messageId) => _deliveries.GetValueOrDefault(messageId) ?? []);
-    }
-
-    private async Task ServeBrowserAsync(HttpContext context)
-    {
-        var stopping = _application.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
-        using var socket = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext { SubProtocol = context.WebSockets.WebSocketRequestedProtocols.FirstOrDefault() });
-        try
-        {
-            await _pushService.ServeAsync(socket, Url, stopping);
-        }
-        catch (Exception exception) when (exception is WebSocketException or OperationCanceledException)
-        {
-            // The browser has gone, or this host goes.
-        }
     }
 
     private IResult Register(HttpContext context, JsonObject body)
@@ -143,14 +130,14 @@ public sealed class BrowserHost : IAsyncDisposable
         foreach (var subscription in Subscriptions.Values.Where(each => recipients.Contains(each.UserId)))
         {
             var notification = new { title = (string?)body["title"], body = (string?)body["body"], navigate = (string?)body["url"], tag = (string?)body["tag"] ?? messageId, data = new { messageId } };
-            var code = await PushAsync(subscription, JsonSerializer.Serialize(new { web_push = 8030, notification }), ct);
+            var status = await _applicationServer.PushAsync(subscription, JsonSerializer.Serialize(new { web_push = 8030, notification }), ct);
             deliveries.Add(JsonSerializer.SerializeToNode(new
             {
                 subscriptionId = subscription.Id,
                 userId = subscription.UserId,
-                state = code == 100 ? "accepted" : "failed",
+                state = status == HttpStatusCode.Created ? "accepted" : "failed",
                 attempts = 1,
-                status = 201,
+                status = (int)status,
                 reason = (string?)null,
                 nextAttemptAt = (DateTimeOffset?)null,
                 updatedAt = TimeProvider.System.GetUtcNow(),
@@ -162,12 +149,6 @@ public sealed class BrowserHost : IAsyncDisposable
 
     private static string UserId(HttpContext context) => context.Request.Headers["X-Notify-User"].ToString();
 
-    private static string NewPublicKey()
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        return Base64Url.EncodeToString(StandInPushService.Point(key.ExportParameters(includePrivateParameters: false)));
-    }
-
     private static string SourceFolder([CallerFilePath] string here = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../../src/Notify/wwwroot"));
 
@@ -175,6 +156,7 @@ public sealed class BrowserHost : IAsyncDisposable
     {
         await _application.StopAsync();
         await _application.DisposeAsync();
-        _pushService.Dispose();
+        await _pushService.DisposeAsync();
+        _applicationServer.Dispose();
     }
 }

@@ -76,6 +76,7 @@ public sealed class FirefoxTests : IAsyncLifetime
         await _firefox.ClickAsync("#message-form button[type=submit]");
 
         await _firefox.WaitUntilAsync("document.querySelector('#deliveries .state')?.textContent === 'accepted'");
+        await _firefox.WaitUntilAsync("document.querySelector('#arrived li')");
         Assert.Equal("Hello, ada", await TextAsync("#arrived li strong"));
         Assert.Matches("^[0-9]+ ms$", await TextAsync("#arrived li .figure b"));
         Assert.Equal("202 Accepted", await TextAsync("#sent"));
@@ -105,7 +106,8 @@ public sealed class FirefoxTests : IAsyncLifetime
 
         Assert.True((bool)registered!["isNew"]!);
         Assert.Equal(old, Assert.Single(_host.Subscriptions.Values).Replaces);
-        Assert.Equal(100, await _host.PushAsync(null, Ct));
+        await _host.PushAsync("by the new key", Ct);
+        Assert.Equal("by the new key", (string?)(await TakeNotificationAsync())["body"]);
     }
 
     [Fact]
@@ -154,10 +156,11 @@ public sealed class FirefoxTests : IAsyncLifetime
         ];
         foreach (var (payload, title, body) in pushes)
         {
-            Assert.Equal(100, await _host.PushAsync(payload, Ct));
+            await _host.PushAsync(payload, Ct);
             var shown = await TakeNotificationAsync();
             Assert.Equal((payload, title, body), (payload, (string)shown["title"]!, (string)shown["body"]!));
         }
+        Assert.Equal([100], _host.AcknowledgementsByCode.Keys);
     }
 
     [Fact]
@@ -167,7 +170,7 @@ public sealed class FirefoxTests : IAsyncLifetime
         foreach (var body in new[] { "first", "second" })
         {
             var payload = JsonSerializer.Serialize(new { notification = new { title = "Once", body, data = new { messageId = "m" } } });
-            Assert.Equal(100, await _host.PushAsync(payload, Ct));
+            await _host.PushAsync(payload, Ct);
             await _firefox.WaitUntilAsync($"{Shown}.then((shown) => shown.at(-1)?.body === '{body}')");
         }
         Assert.Equal("m", (string?)(await TakeNotificationAsync())["tag"]);
@@ -193,7 +196,7 @@ public sealed class FirefoxTests : IAsyncLifetime
         await _firefox.WaitUntilAsync($"{Shown}.then((shown) => shown.length === 0)");
 
         // What comes after the click in the worker has come here: so has all that the click did.
-        Assert.Equal(100, await _host.PushAsync("after the click", Ct));
+        await _host.PushAsync("after the click", Ct);
         await _firefox.WaitUntilAsync("document.querySelector('#arrived').textContent.includes('after the click')");
         await _firefox.WaitForTabsAsync(_host.Url);
         Assert.True((bool)(await _firefox.EvaluateAsync("window.untouched === true"))!);
@@ -217,7 +220,7 @@ public sealed class FirefoxTests : IAsyncLifetime
     {
         await SubscribeAsync();
         var old = Assert.Single(_host.Subscriptions.Values);
-        _host.ForgetBrowser();
+        await _host.RestartPushServiceAsync(Ct);
 
         await _firefox.WaitUntilAsync($$"""
             fetch("/api/subscriptions", { headers: { "X-Notify-User": "ada" } })
@@ -226,7 +229,8 @@ public sealed class FirefoxTests : IAsyncLifetime
         var renewed = Assert.Single(_host.Subscriptions.Values);
         Assert.Equal((old.Endpoint, "ada"), (renewed.Replaces, renewed.UserId));
         await _firefox.WaitUntilAsync($"{Module}.state().then((state) => state.registered)");
-        Assert.Equal(100, await _host.PushAsync("still here", Ct));
+        await _host.PushAsync("still here", Ct);
+        Assert.Equal("still here", (string?)(await TakeNotificationAsync())["body"]);
     }
 
     [Fact]
@@ -239,7 +243,7 @@ public sealed class FirefoxTests : IAsyncLifetime
         Assert.Equal("grace", Assert.Single(_host.Subscriptions.Values).UserId);
 
         const string Payload = """{"notification":{"title":"Reply?","actions":[{"action":"reply","title":"Reply","navigate":"/reply?to=1"}]}}""";
-        Assert.Equal(100, await _host.PushAsync(Payload, Ct));
+        await _host.PushAsync(Payload, Ct);
         await _firefox.WaitUntilAsync("arrived.length === 1 && arrived[0].title === 'Reply?'");
         await _firefox.WaitUntilAsync($"{Shown}.then((shown) => shown.length === 1)");
 
@@ -248,7 +252,7 @@ public sealed class FirefoxTests : IAsyncLifetime
         await _firefox.WaitUntilAsync("window.arrived");
 
         await _firefox.EvaluateAsync("void (notify.onMessage(() => window.heard = true), stop())");
-        Assert.Equal(100, await _host.PushAsync("unheard by the first", Ct));
+        await _host.PushAsync("unheard by the first", Ct);
         await _firefox.WaitUntilAsync("window.heard");
         Assert.Equal(0, (int)(await _firefox.EvaluateAsync("arrived.length"))!);
         Assert.Empty(_firefox.ConsoleErrors);
@@ -270,7 +274,7 @@ public sealed class FirefoxTests : IAsyncLifetime
     private async Task PushNavigateAsync(string navigate)
     {
         var payload = JsonSerializer.Serialize(new { notification = new { title = "Click", navigate } });
-        Assert.Equal(100, await _host.PushAsync(payload, Ct));
+        await _host.PushAsync(payload, Ct);
     }
 
     private async Task<string> TextAsync(string selector) =>
