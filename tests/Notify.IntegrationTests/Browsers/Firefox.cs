@@ -110,7 +110,6 @@ public sealed class Firefox : IAsyncDisposable
             ["dom.push.testing.allowInsecureServerURL"] = true,
             // WebDriver BiDi's recommended preferences turn the push connection off.
             ["dom.push.connection.enabled"] = true,
-            ["remote.prefs.recommended"] = true,
             // Each push without a visit counts against a quota of 16, after which Firefox unsubscribes by itself.
             ["dom.push.maxQuotaPerSubscription"] = 100_000,
             ["dom.push.retryBaseInterval"] = 200,
