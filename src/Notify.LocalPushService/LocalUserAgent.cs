@@ -9,22 +9,19 @@ namespace Notify.LocalPushService;
 
 /// <summary>
 /// A simulated user agent with real keys that speaks Mozilla's client protocol, as Firefox does: one connection, many
-/// subscriptions. It decrypts and acknowledges each push message as it comes. Thread-safe.
+/// subscriptions. It decrypts and acknowledges each push message as it comes. Subscribing is thread-safe.
 /// </summary>
 public sealed class LocalUserAgent : IAsyncDisposable
 {
-    private const int MaxMessageLength = 65_536;
-
-    private readonly Uri _pushService;
     private readonly ConcurrentDictionary<string, LocalSubscription> _subscriptions = new();
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<JsonElement>> _awaited = new();
     private readonly Channel<ReceivedPush> _received = Channel.CreateUnbounded<ReceivedPush>();
-    private readonly SemaphoreSlim _sending = new(1);
-    private ClientWebSocket _socket = new();
-    private Task _receiving = Task.CompletedTask;
+    private readonly BrowserClient _client;
 
-    private LocalUserAgent(Uri pushService) =>
-        _pushService = new UriBuilder(pushService) { Scheme = pushService.Scheme is "https" or "wss" ? "wss" : "ws" }.Uri;
+    private LocalUserAgent(Uri pushService)
+    {
+        string scheme = pushService.Scheme is "https" or "wss" ? "wss" : "ws";
+        _client = new BrowserClient(new UriBuilder(pushService) { Scheme = scheme }.Uri, HandleAsync);
+    }
 
     /// <summary>The push messages in the order in which they came; completed when the user agent is disposed of.</summary>
     public ChannelReader<ReceivedPush> Received => _received.Reader;
@@ -66,7 +63,7 @@ public sealed class LocalUserAgent : IAsyncDisposable
     public async Task<LocalSubscription> SubscribeAsync(string? applicationServerKey, CancellationToken ct = default)
     {
         string channelId = Guid.NewGuid().ToString();
-        JsonElement reply = await AskAsync(
+        JsonElement reply = await _client.AskAsync(
             channelId,
             applicationServerKey is null
                 ? new { messageType = "register", channelID = channelId }
@@ -82,36 +79,12 @@ public sealed class LocalUserAgent : IAsyncDisposable
     public async Task UnsubscribeAsync(LocalSubscription subscription, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(subscription);
-        await AskAsync(subscription.ChannelId, new { messageType = "unregister", channelID = subscription.ChannelId, code = 200 }, ct);
-        if (_subscriptions.TryRemove(subscription.ChannelId, out LocalSubscription? removed))
-        {
-            removed.DisposeKey();
-        }
+        string channelId = subscription.ChannelId;
+        await _client.AskAsync(channelId, new { messageType = "unregister", channelID = channelId, code = 200 }, ct);
     }
 
     /// <summary>Closes the connection. What comes meanwhile waits at the push service, as long as its TTL allows.</summary>
-    public async Task DisconnectAsync()
-    {
-        await _sending.WaitAsync();
-        try
-        {
-            if (_socket.State == WebSocketState.Open)
-            {
-                await _socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
-            }
-        }
-        catch (WebSocketException)
-        {
-            // Lost already.
-        }
-        finally
-        {
-            _sending.Release();
-        }
-
-        await _receiving;
-        _socket.Dispose();
-    }
+    public Task DisconnectAsync() => _client.CloseAsync();
 
     /// <summary>
     /// Connects again under the same name and gets what waited. A push service that lost its memory gives a new name;
@@ -120,137 +93,40 @@ public sealed class LocalUserAgent : IAsyncDisposable
     /// <exception cref="WebSocketException">There is no push service.</exception>
     public async Task ReconnectAsync(CancellationToken ct = default)
     {
-        await DisconnectAsync();
+        await _client.CloseAsync();
         await OpenAsync(ct);
     }
 
     /// <summary>Closes the connection and completes <see cref="Received"/>.</summary>
     public async ValueTask DisposeAsync()
     {
-        await DisconnectAsync();
+        await _client.DisposeAsync();
         _received.Writer.TryComplete();
         ForgetSubscriptions();
-        _sending.Dispose();
     }
 
-    private async Task OpenAsync(CancellationToken ct)
+    private Task OpenAsync(CancellationToken ct) => _client.OpenAsync(
+        Uaid is null
+            ? new { messageType = "hello", use_webpush = true, broadcasts = new { } }
+            : new { messageType = "hello", use_webpush = true, broadcasts = new { }, uaid = Uaid },
+        ct);
+
+    private async Task HandleAsync(JsonElement message)
     {
-        _socket = new ClientWebSocket();
-        _socket.Options.AddSubProtocol("push-notification");
-        await _socket.ConnectAsync(_pushService, ct);
-
-        TaskCompletionSource<JsonElement> hello = Await("hello");
-        _receiving = ReceiveAllAsync(_socket);
-        await SendAsync(
-            Uaid is null
-                ? new { messageType = "hello", use_webpush = true, broadcasts = new { } }
-                : new { messageType = "hello", use_webpush = true, broadcasts = new { }, uaid = Uaid },
-            ct);
-        await hello.Task.WaitAsync(ct);
-    }
-
-    private TaskCompletionSource<JsonElement> Await(string name) =>
-        _awaited[name] = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private async Task<JsonElement> AskAsync(string channelId, object request, CancellationToken ct)
-    {
-        TaskCompletionSource<JsonElement> answer = Await(channelId);
-        try
-        {
-            await SendAsync(request, ct);
-            return await answer.Task.WaitAsync(ct);
-        }
-        finally
-        {
-            _awaited.TryRemove(channelId, out _);
-        }
-    }
-
-    private async Task SendAsync(object message, CancellationToken ct)
-    {
-        byte[] utf8 = JsonSerializer.SerializeToUtf8Bytes(message);
-        await _sending.WaitAsync(ct);
-        try
-        {
-            if (_socket.State != WebSocketState.Open)
-            {
-                throw new WebSocketException(WebSocketError.InvalidState, "There is no connection to the push service.");
-            }
-
-            await _socket.SendAsync(utf8, WebSocketMessageType.Text, endOfMessage: true, ct);
-        }
-        finally
-        {
-            _sending.Release();
-        }
-    }
-
-    private async Task ReceiveAllAsync(ClientWebSocket socket)
-    {
-        try
-        {
-            using var reader = new MessageReader(socket, MaxMessageLength);
-            while (true)
-            {
-                (WebSocketMessageType? type, ReadOnlyMemory<byte> message) = await reader.ReadAsync(CancellationToken.None);
-                if (type != WebSocketMessageType.Text)
-                {
-                    break;
-                }
-
-                await HandleAsync(message);
-            }
-
-            await CloseOutputAsync(socket);
-        }
-        catch (WebSocketException)
-        {
-            // Lost; what is awaited fails below.
-        }
-        finally
-        {
-            foreach (TaskCompletionSource<JsonElement> awaited in _awaited.Values)
-            {
-                awaited.TrySetException(new WebSocketException(WebSocketError.ConnectionClosedPrematurely));
-            }
-        }
-    }
-
-    private async Task CloseOutputAsync(ClientWebSocket socket)
-    {
-        await _sending.WaitAsync();
-        try
-        {
-            if (socket.State == WebSocketState.CloseReceived)
-            {
-                await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
-            }
-        }
-        finally
-        {
-            _sending.Release();
-        }
-    }
-
-    private async Task HandleAsync(ReadOnlyMemory<byte> utf8)
-    {
-        JsonElement message = JsonElement.Parse(utf8.Span);
+        string? channelId = BrowserMessages.Text(message, "channelID");
         switch (BrowserMessages.Text(message, "messageType"))
         {
             case "hello":
-                Greeted(message.GetProperty("uaid").GetString());
-                Answer("hello", message);
+                Greeted(BrowserMessages.Text(message, "uaid"));
                 break;
-            case "register":
-                // Before the next message is looked at: the first push message may be right behind.
-                Registered(message);
-                Answer(BrowserMessages.Text(message, "channelID"), message);
+            case "register" when channelId is not null && BrowserMessages.Text(message, "pushEndpoint") is { } endpoint:
+                _subscriptions[channelId] = new LocalSubscription(channelId, endpoint);
                 break;
-            case "unregister":
-                Answer(BrowserMessages.Text(message, "channelID"), message);
+            case "unregister" when channelId is not null && _subscriptions.TryRemove(channelId, out LocalSubscription? removed):
+                removed.DisposeKey();
                 break;
-            case "notification":
-                await ReceiveAsync(message);
+            case "notification" when channelId is not null && BrowserMessages.Text(message, "version") is { } version:
+                await ReceiveAsync(channelId, version, message);
                 break;
         }
     }
@@ -265,26 +141,8 @@ public sealed class LocalUserAgent : IAsyncDisposable
         Uaid = uaid;
     }
 
-    private void Registered(JsonElement message)
+    private async Task ReceiveAsync(string channelId, string version, JsonElement message)
     {
-        if (BrowserMessages.Text(message, "channelID") is { } channelId && BrowserMessages.Text(message, "pushEndpoint") is { } endpoint)
-        {
-            _subscriptions[channelId] = new LocalSubscription(channelId, endpoint);
-        }
-    }
-
-    private void Answer(string? name, JsonElement message)
-    {
-        if (name is not null && _awaited.TryGetValue(name, out TaskCompletionSource<JsonElement>? awaited))
-        {
-            awaited.TrySetResult(message);
-        }
-    }
-
-    private async Task ReceiveAsync(JsonElement message)
-    {
-        string channelId = message.GetProperty("channelID").GetString()!;
-        string version = message.GetProperty("version").GetString()!;
         if (!_subscriptions.TryGetValue(channelId, out LocalSubscription? subscription))
         {
             await TryAcknowledgeAsync(channelId, version, 100);
@@ -314,7 +172,8 @@ public sealed class LocalUserAgent : IAsyncDisposable
     {
         try
         {
-            await SendAsync(new { messageType = "ack", updates = new[] { new { channelID = channelId, version, code } } }, CancellationToken.None);
+            await _client.SendAsync(
+                new { messageType = "ack", updates = new[] { new { channelID = channelId, version, code } } }, CancellationToken.None);
             return true;
         }
         catch (WebSocketException)

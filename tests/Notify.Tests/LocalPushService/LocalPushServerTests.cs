@@ -54,4 +54,16 @@ public sealed class LocalPushServerTests
         using HttpResponseMessage response = await applicationServer.SendAsync(subscription, "hello");
         Assert.Equal("hello"u8.ToArray(), (await userAgent.Received.ReadAsync(Ct)).Content);
     }
+
+    [Fact]
+    public async Task It_and_a_user_agent_can_be_disposed_of_twice()
+    {
+        LocalPushServer pushService = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = "http://127.0.0.1:0" }, Ct);
+        LocalUserAgent userAgent = await LocalUserAgent.ConnectAsync(pushService.Url, Ct);
+        await userAgent.DisposeAsync();
+        await userAgent.DisposeAsync();
+        Assert.True(userAgent.Received.Completion.IsCompleted);
+        await pushService.DisposeAsync();
+        await pushService.DisposeAsync();
+    }
 }
