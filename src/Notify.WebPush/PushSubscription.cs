@@ -1,0 +1,121 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+
+namespace Notify.WebPush;
+
+/// <summary>
+/// Where to push and with what keys (RFC 8030, section 4; RFC 8291, section 3). Immutable; the keys are parsed and checked once, here.
+/// </summary>
+public sealed class PushSubscription
+{
+    /// <summary>Bytes of the authentication secret (RFC 8291, section 3.2).</summary>
+    internal const int AuthSecretLength = 16;
+
+    private readonly byte[] _uaPublic;
+    private readonly byte[] _authSecret;
+
+    private PushSubscription(
+        Uri endpoint, byte[] uaPublic, ECDiffieHellmanPublicKey uaPublicKey, byte[] authSecret, DateTimeOffset? expirationTime)
+    {
+        Endpoint = endpoint;
+        P256dh = Base64Url.EncodeToString(uaPublic);
+        Auth = Base64Url.EncodeToString(authSecret);
+        ExpirationTime = expirationTime;
+        UaPublicKey = uaPublicKey;
+        _uaPublic = uaPublic;
+        _authSecret = authSecret;
+    }
+
+    /// <summary>The push resource (RFC 8030, section 2): an absolute http or https URL. Whoever knows it can push, so it is never logged whole.</summary>
+    public Uri Endpoint { get; }
+
+    /// <summary>The user agent's public key, an uncompressed P-256 point of 65 bytes: 87 characters of base64url without padding.</summary>
+    public string P256dh { get; }
+
+    /// <summary>The authentication secret of 16 bytes: 22 characters of base64url without padding.</summary>
+    public string Auth { get; }
+
+    /// <summary>When the user agent said that the subscription ends; null when it did not say.</summary>
+    public DateTimeOffset? ExpirationTime { get; }
+
+    /// <summary>The P-256 point named ua_public in RFC 8291 (section 3.4), 65 bytes.</summary>
+    internal ReadOnlySpan<byte> UaPublic => _uaPublic;
+
+    /// <summary>The 16 bytes named auth_secret in RFC 8291 (section 3.4).</summary>
+    internal ReadOnlySpan<byte> AuthSecret => _authSecret;
+
+    /// <summary>ua_public as imported: importing anew for each message would cost half as much again as the whole encryption.</summary>
+    internal ECDiffieHellmanPublicKey UaPublicKey { get; }
+
+    /// <summary>A push subscription from its three parts. The keys may be base64url or base64, padded or not.</summary>
+    /// <exception cref="PushSubscriptionException">The endpoint is no absolute http or https URL, or a key is not valid.</exception>
+    public static PushSubscription Create(string endpoint, string p256dh, string auth) => Create(endpoint, p256dh, auth, null);
+
+    /// <summary>
+    /// Reads what <c>PushSubscription.toJSON()</c> gives in the browser (Push API, section 8): <c>endpoint</c>, <c>expirationTime</c>
+    /// (milliseconds since 1970, or null) and <c>keys</c> with <c>p256dh</c> and <c>auth</c>. Other members are ignored.
+    /// </summary>
+    /// <exception cref="PushSubscriptionException">The bytes are no such JSON, or a key is not valid.</exception>
+    public static PushSubscription Parse(ReadOnlySpan<byte> utf8Json)
+    {
+        var json = PushSubscriptionJson.Read(utf8Json);
+        return Create(json.Endpoint, json.Keys.P256dh, json.Keys.Auth, json.ExpirationTime);
+    }
+
+    private static PushSubscription Create(string endpoint, string p256dh, string auth, DateTimeOffset? expirationTime)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        ArgumentNullException.ThrowIfNull(p256dh);
+        ArgumentNullException.ThrowIfNull(auth);
+
+        var uri = ParseEndpoint(endpoint);
+        var uaPublic = DecodeKey("keys.p256dh", p256dh, P256.PointLength);
+        if (uaPublic[0] != P256.Uncompressed)
+        {
+            throw new PushSubscriptionException(PushSubscriptionException.InvalidKeys,
+                "keys.p256dh must be an uncompressed point: its first byte must be 0x04.");
+        }
+
+        var authSecret = DecodeKey("keys.auth", auth, AuthSecretLength);
+        return new PushSubscription(uri, uaPublic, ImportPoint(uaPublic), authSecret, expirationTime);
+    }
+
+    private static Uri ParseEndpoint(string endpoint)
+    {
+        // A serialised URL is printable ASCII; System.Uri alone would trim, unescape and mend what is not.
+        var isUrlText = !endpoint.AsSpan().ContainsAnyExceptInRange('!', '~') && !endpoint.AsSpan().ContainsAny('\\', '"', '#');
+        if (!isUrlText
+            || !Uri.TryCreate(endpoint, UriKind.Absolute, out var uri)
+            || (uri.Scheme != Uri.UriSchemeHttps && uri.Scheme != Uri.UriSchemeHttp)
+            || !endpoint.AsSpan(uri.Scheme.Length).StartsWith("://", StringComparison.Ordinal)
+            || uri.UserInfo.Length != 0)
+        {
+            throw new PushSubscriptionException(PushSubscriptionException.ParseError,
+                "endpoint must be an absolute https or http URL without user info and fragment: send the one PushSubscription.toJSON() gives.");
+        }
+
+        return uri;
+    }
+
+    private static byte[] DecodeKey(string name, string text, int length)
+    {
+        var bytes = Base64UrlText.Decode(text) ?? throw new PushSubscriptionException(PushSubscriptionException.InvalidKeys,
+            $"{name} must be base64url: send the text PushSubscription.toJSON() gives, unchanged.");
+        return bytes.Length == length ? bytes : throw new PushSubscriptionException(PushSubscriptionException.InvalidKeys,
+            $"{name} must decode to {length} bytes, not {bytes.Length}: send the text PushSubscription.toJSON() gives, unchanged.");
+    }
+
+    private static ECDiffieHellmanPublicKey ImportPoint(byte[] uaPublic)
+    {
+        try
+        {
+            using var key = ECDiffieHellman.Create(P256.PublicKey(uaPublic));
+            return key.PublicKey;
+        }
+        catch (CryptographicException)
+        {
+            throw new PushSubscriptionException(PushSubscriptionException.InvalidKeys,
+                "keys.p256dh is no point on the curve P-256: send the text PushSubscription.toJSON() gives, unchanged.");
+        }
+    }
+}
