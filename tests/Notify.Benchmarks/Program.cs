@@ -1,1 +1,10 @@
-Console.WriteLine("Notify.Benchmarks");
+using BenchmarkDotNet.Running;
+using Notify.Benchmarks;
+
+if (args is ["encryption", ..])
+{
+    return EncryptionTable.Print(Console.Out);
+}
+
+BenchmarkSwitcher.FromAssembly(typeof(EncryptionBenchmark).Assembly).Run(args);
+return 0;
