@@ -8,14 +8,15 @@ namespace Notify.WebPush.Tests;
 
 public sealed class PushServiceClientTests : IDisposable
 {
+    // In milliseconds: when what a test waits for never happens.
+    private const int TooLong = 60_000;
+
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero));
     private readonly VapidKeyPair _keys = VapidKeyPair.Generate();
     private readonly VapidTokens _tokens;
     private readonly UserAgent _userAgent = new();
 
     public PushServiceClientTests() => _tokens = new VapidTokens("mailto:push@example.com", _time);
-
-    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     public void Dispose() => _keys.Dispose();
 
@@ -127,7 +128,7 @@ public sealed class PushServiceClientTests : IDisposable
         Assert.Equal(new PushOutcome.Rejected(400, "BadTtl for [redacted]"), await SendAsync(service, service.Origin + "/push/secret-token"));
     }
 
-    [Fact]
+    [Fact(Timeout = TooLong)]
     public async Task An_answer_that_does_not_come_in_time_is_for_later()
     {
         var arrived = new TaskCompletionSource();
@@ -138,7 +139,7 @@ public sealed class PushServiceClientTests : IDisposable
         });
 
         var sending = SendAsync(service, service.Origin + "/p");
-        await arrived.Task.WaitAsync(Cancelled);
+        await arrived.Task.WaitAsync(TestContext.Current.CancellationToken);
         _time.Advance(TimeSpan.FromSeconds(10) - TimeSpan.FromTicks(1));
         Assert.False(sending.IsCompleted);
         _time.Advance(TimeSpan.FromTicks(1));
@@ -146,7 +147,7 @@ public sealed class PushServiceClientTests : IDisposable
         Assert.Equal(new PushOutcome.RetryLater(null, "timed out", null), await sending);
     }
 
-    [Fact]
+    [Fact(Timeout = TooLong)]
     public async Task A_body_that_does_not_end_in_time_leaves_the_status_known()
     {
         await using var service = await FakePushService.StartAsync(async context =>
@@ -158,14 +159,14 @@ public sealed class PushServiceClientTests : IDisposable
         });
 
         using var handler = new HeadersSeenHandler(service.CreateHandler());
-        var sending = SendAsync(handler, service.Origin + "/p", new PushMessage(default), Cancelled);
-        await handler.HeadersSeen.WaitAsync(Cancelled);
+        var sending = SendAsync(handler, service.Origin + "/p", new PushMessage(default), TestContext.Current.CancellationToken);
+        await handler.HeadersSeen.WaitAsync(TestContext.Current.CancellationToken);
         _time.Advance(TimeSpan.FromSeconds(10));
 
         Assert.Equal(410, Assert.IsType<PushOutcome.Expired>(await sending).Status);
     }
 
-    [Fact]
+    [Fact(Timeout = TooLong)]
     public async Task The_callers_cancellation_throws()
     {
         using var caller = new CancellationTokenSource();
@@ -175,11 +176,13 @@ public sealed class PushServiceClientTests : IDisposable
             await Task.Delay(Timeout.Infinite, context.RequestAborted);
         });
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SendAsync(service, service.Origin + "/p", cancellationToken: caller.Token));
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(caller.Token, TestContext.Current.CancellationToken);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SendAsync(service, service.Origin + "/p", cancellationToken: either.Token));
+        Assert.True(caller.IsCancellationRequested);
         Assert.Single(service.Requests);
     }
 
-    [Fact]
+    [Fact(Timeout = TooLong)]
     public async Task A_body_of_100_MB_is_not_read_whole()
     {
         const int total = 100_000_000;
@@ -203,12 +206,12 @@ public sealed class PushServiceClientTests : IDisposable
             }
         });
 
-        var outcome = await SendAsync(PushServiceClient.CreateHandler(), server.Origin + "/p", new PushMessage(default), Cancelled);
+        var outcome = await SendAsync(PushServiceClient.CreateHandler(), server.Origin + "/p", new PushMessage(default), TestContext.Current.CancellationToken);
 
         Assert.True(outcome is PushOutcome.Rejected { Status: 400 });
 
         // The client closed the connection; what the server got rid of before lies in the buffers of the two sockets.
-        await done.Task.WaitAsync(Cancelled);
+        await done.Task.WaitAsync(TestContext.Current.CancellationToken);
         Assert.InRange(sent, 1024, total / 4);
     }
 
@@ -258,9 +261,11 @@ public sealed class PushServiceClientTests : IDisposable
         await FailsAsync(server.Origin + "/push/secret-token");
     }
 
-    [Fact]
+    [Fact(Timeout = TooLong)]
     public async Task Headers_without_end_are_for_later()
     {
+        var sent = 0;
+        var done = new TaskCompletionSource();
         await using var server = new RawServer(async (socket, stopping) =>
         {
             await RawServer.ReadRequestAsync(socket, stopping);
@@ -269,15 +274,19 @@ public sealed class PushServiceClientTests : IDisposable
                 await socket.SendAsync("HTTP/1.1 201 Created\r\n"u8.ToArray(), stopping);
                 while (true)
                 {
-                    await socket.SendAsync(Encoding.ASCII.GetBytes($"x: {new string('x', 1000)}\r\n"), stopping);
+                    sent += await socket.SendAsync(Encoding.ASCII.GetBytes($"x: {new string('x', 1000)}\r\n"), stopping);
                 }
             }
             catch (SocketException)
             {
+                done.SetResult();
             }
         });
 
         await FailsAsync(server.Origin + "/push/secret-token");
+
+        await done.Task.WaitAsync(TestContext.Current.CancellationToken);
+        Assert.InRange(sent, 1024, 25_000_000);
     }
 
     [Fact]
@@ -290,7 +299,7 @@ public sealed class PushServiceClientTests : IDisposable
             socket.Shutdown(SocketShutdown.Both);
         });
 
-        var outcome = await SendAsync(PushServiceClient.CreateHandler(), server.Origin + "/p", new PushMessage(default), Cancelled);
+        var outcome = await SendAsync(PushServiceClient.CreateHandler(), server.Origin + "/p", new PushMessage(default), TestContext.Current.CancellationToken);
 
         Assert.Equal(new PushOutcome.Expired(404, "no such subscription"), outcome);
     }
@@ -337,7 +346,7 @@ public sealed class PushServiceClientTests : IDisposable
 
     private async Task<PushOutcome.RetryLater> FailsAsync(string endpoint, SocketsHttpHandler? handler = null)
     {
-        var outcome = await SendAsync(handler ?? PushServiceClient.CreateHandler(), endpoint, new PushMessage(default), Cancelled);
+        var outcome = await SendAsync(handler ?? PushServiceClient.CreateHandler(), endpoint, new PushMessage(default), TestContext.Current.CancellationToken);
 
         var retryLater = Assert.IsType<PushOutcome.RetryLater>(outcome);
         Assert.Null(retryLater.Status);
@@ -347,11 +356,12 @@ public sealed class PushServiceClientTests : IDisposable
     }
 
     private Task<PushOutcome> SendAsync(FakePushService service, string endpoint, PushMessage? message = null, CancellationToken? cancellationToken = null) =>
-        SendAsync(service.CreateHandler(), endpoint, message ?? new PushMessage("x"u8.ToArray()), cancellationToken ?? Cancelled);
+        SendAsync(service.CreateHandler(), endpoint, message ?? new PushMessage("x"u8.ToArray()), cancellationToken ?? TestContext.Current.CancellationToken);
 
     private async Task<PushOutcome> SendAsync(HttpMessageHandler handler, string endpoint, PushMessage message, CancellationToken cancellationToken)
     {
-        using var http = new HttpClient(handler, disposeHandler: true);
+        // Its own timeout, by the real clock, would stand in for the one under test.
+        using var http = new HttpClient(handler, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
         var client = new PushServiceClient(http, _tokens, _time);
         return await client.SendAsync(_userAgent.Subscribe(endpoint), message, _keys, cancellationToken);
     }
