@@ -8,7 +8,7 @@ internal static class PushOutcomeMapping
     /// <summary>Longer than any push message lives at a push service (RFC 8030, section 5.2 leaves the bound to the service; 30 days is Mozilla's).</summary>
     internal static readonly TimeSpan MaxRetryAfter = TimeSpan.FromDays(30);
 
-    /// <summary>Second-hand, from FCM's documentation of its own API: a 429 without Retry-After means 60 seconds.</summary>
+    /// <summary>Second-hand, not seen in an answer: FCM means 60 seconds by a 429 without Retry-After.</summary>
     private static readonly TimeSpan FcmRetryAfter = TimeSpan.FromSeconds(60);
 
     private const string FcmHost = "fcm.googleapis.com";

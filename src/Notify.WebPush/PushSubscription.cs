@@ -52,7 +52,7 @@ public sealed class PushSubscription
     public static PushSubscription Create(string endpoint, string p256dh, string auth) => Create(endpoint, p256dh, auth, null);
 
     /// <summary>
-    /// Reads what <c>PushSubscription.toJSON()</c> gives in the browser (Push API, section 8): <c>endpoint</c>, <c>expirationTime</c>
+    /// Reads what <c>PushSubscription.toJSON()</c> gives in the browser (W3C Push API): <c>endpoint</c>, <c>expirationTime</c>
     /// (milliseconds since 1970, or null) and <c>keys</c> with <c>p256dh</c> and <c>auth</c>. Other members are ignored.
     /// </summary>
     /// <exception cref="PushSubscriptionException">The bytes are no such JSON, or a key is not valid.</exception>
