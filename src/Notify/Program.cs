@@ -1,1 +1,12 @@
-Console.WriteLine("Notify");
+using System.CommandLine;
+using Notify.Commands;
+
+var root = new RootCommand("Notify: Web Push for teams whose systems already talk over a bus. Without a command it starts the service.")
+{
+    DemoCommand.Create(),
+    VapidCommand.Create(),
+    MigrateCommand.Create(),
+    SendCommand.Create(),
+};
+ServeCommand.AddTo(root);
+return await CommandLine.RunAsync(root, args);

@@ -1,0 +1,46 @@
+using System.Text;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Notify.Authentication;
+
+/// <summary>Registers who is believed: the application's tokens, and in Development a header.</summary>
+internal static class AuthenticationSetup
+{
+    private const string Scheme = "Notify";
+
+    public static IServiceCollection AddNotifyAuthentication(this IServiceCollection services, IConfiguration configuration, IHostEnvironment environment)
+    {
+        var auth = configuration.GetSection(AuthOptions.Section).Get<AuthOptions>() ?? new();
+        services.AddAuthentication(Scheme)
+            .AddPolicyScheme(Scheme, null, options => options.ForwardDefaultSelector = context =>
+                environment.IsDevelopment() && context.Request.Headers.Authorization.Count == 0 ? DevelopmentUserHandler.SchemeName : JwtBearerDefaults.AuthenticationScheme)
+            .AddScheme<AuthenticationSchemeOptions, DevelopmentUserHandler>(DevelopmentUserHandler.SchemeName, null)
+            .AddJwtBearer(options =>
+            {
+                options.MapInboundClaims = false;
+                options.TokenValidationParameters.NameClaimType = "sub";
+                if (!string.IsNullOrEmpty(auth.Authority))
+                {
+                    options.Authority = auth.Authority;
+                    options.Audience = auth.Audience;
+                    options.RequireHttpsMetadata = !environment.IsDevelopment();
+                }
+                else
+                {
+                    // Without either setting no token is believed.
+                    options.TokenValidationParameters.ValidateIssuer = false;
+                    options.TokenValidationParameters.ValidateAudience = !string.IsNullOrEmpty(auth.Audience);
+                    options.TokenValidationParameters.ValidAudience = auth.Audience;
+                    options.TokenValidationParameters.ValidAlgorithms = [SecurityAlgorithms.HmacSha256];
+                    if (!string.IsNullOrEmpty(auth.SigningKey))
+                    {
+                        options.TokenValidationParameters.IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(auth.SigningKey));
+                    }
+                }
+            });
+        services.AddAuthorization(options => options.AddPolicies(environment.IsDevelopment()));
+        return services;
+    }
+}

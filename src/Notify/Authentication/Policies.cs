@@ -1,0 +1,35 @@
+using System.Security.Claims;
+using Microsoft.AspNetCore.Authorization;
+
+namespace Notify.Authentication;
+
+/// <summary>Who may do what.</summary>
+internal static class Policies
+{
+    /// <summary>A user, named by the <c>sub</c> claim.</summary>
+    public const string User = "user";
+
+    /// <summary>Somebody with the scope <c>notify.publish</c>; in Development any user.</summary>
+    public const string Publish = "publish";
+
+    /// <summary>The scope that lets a caller publish and ask after messages.</summary>
+    public const string PublishScope = "notify.publish";
+
+    private const string Subject = "sub";
+
+    public static void AddPolicies(this AuthorizationOptions options, bool isDevelopment)
+    {
+        options.AddPolicy(User, policy => policy.RequireAssertion(context => IsUserId(context.User.FindFirstValue(Subject))));
+        options.AddPolicy(Publish, policy => policy.RequireAuthenticatedUser().RequireAssertion(context => isDevelopment || HasScope(context.User, PublishScope)));
+    }
+
+    /// <summary>The user's id, where <see cref="User"/> has let them in.</summary>
+    public static string UserId(this ClaimsPrincipal user) => user.FindFirstValue(Subject)!;
+
+    /// <summary>Whether this can name a user: 1 to 256 characters.</summary>
+    public static bool IsUserId(string? id) => id is { Length: > 0 and <= 256 };
+
+    // RFC 8693 section 4.2: one string, scopes apart by spaces; some issuers write scp, or an array.
+    private static bool HasScope(ClaimsPrincipal user, string scope) =>
+        user.FindAll(claim => claim.Type is "scope" or "scp").Any(claim => claim.Value.Split(' ').Contains(scope, StringComparer.Ordinal));
+}

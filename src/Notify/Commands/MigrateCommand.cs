@@ -1,0 +1,38 @@
+using System.CommandLine;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Notify.Store;
+
+namespace Notify.Commands;
+
+/// <summary><c>migrate</c>: brings the configured database to the current schema.</summary>
+internal static class MigrateCommand
+{
+    public static Command Create()
+    {
+        var script = new Option<bool>("--script") { Description = "Print the SQL instead of running it; it can be run on a database of any earlier schema." };
+        var command = new Command("migrate", "Brings the configured database to the current schema.") { script }.TakesConfiguration();
+        command.SetAction((arguments, cancellationToken) => RunAsync(arguments, arguments.GetValue(script), cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult arguments, bool script, CancellationToken cancellationToken)
+    {
+        var builder = NotifyApplication.CreateBuilder(arguments.Configuration());
+        builder.Services.AddNotifyOptions(builder.Environment).AddNotifyStore(builder.Configuration);
+        await using var services = builder.Services.BuildServiceProvider();
+        _ = services.GetRequiredService<Microsoft.Extensions.Options.IOptions<NotifyOptions>>().Value;
+        await using var db = await services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(cancellationToken);
+        if (script)
+        {
+            Console.WriteLine(db.GetService<IMigrator>().GenerateScript());
+            return 0;
+        }
+
+        var pending = (await db.Database.GetPendingMigrationsAsync(cancellationToken)).ToList();
+        await db.Database.MigrateAsync(cancellationToken);
+        Console.WriteLine(pending.Count == 0 ? "The database is at the current schema." : $"Applied {string.Join(", ", pending)}.");
+        return 0;
+    }
+}

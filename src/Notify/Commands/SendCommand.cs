@@ -1,0 +1,99 @@
+using System.CommandLine;
+using System.Net.Http.Headers;
+using System.Security.Claims;
+using System.Text;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+using Notify.Authentication;
+using Notify.Contracts;
+
+namespace Notify.Commands;
+
+/// <summary><c>send</c>: publishes one MessagePosted on the configured bus.</summary>
+/// <remarks>The in-memory bus lives inside the service's process, so there the message goes through the running service's API.</remarks>
+internal static class SendCommand
+{
+    public static Command Create()
+    {
+        var user = new Option<string>("--user") { Description = "The recipient's user id.", Required = true };
+        var title = new Option<string>("--title") { Description = "The notification's title.", Required = true };
+        var body = new Option<string?>("--body") { Description = "The notification's text." };
+        var url = new Option<string?>("--url") { Description = "Where a click leads." };
+        var tag = new Option<string?>("--tag") { Description = "Replaces an earlier notification of the same tag." };
+        var command = new Command("send", "Publishes one MessagePosted on the configured bus.") { user, title, body, url, tag }.TakesConfiguration();
+        command.SetAction((arguments, cancellationToken) => RunAsync(
+            NotifyApplication.CreateBuilder(arguments.Configuration()),
+            new MessagePosted
+            {
+                MessageId = Guid.CreateVersion7(),
+                RecipientIds = [arguments.GetRequiredValue(user)],
+                Title = arguments.GetRequiredValue(title),
+                Body = arguments.GetValue(body),
+                Url = arguments.GetValue(url),
+                Tag = arguments.GetValue(tag),
+            },
+            cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(WebApplicationBuilder builder, MessagePosted message, CancellationToken cancellationToken)
+    {
+        if (Fanout.MessageRules.Check(message) is { Count: > 0 } faults)
+        {
+            throw new UsageException("The message is not valid. " + string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")));
+        }
+
+        var service = ServiceUrl(builder.Configuration);
+        using var http = new HttpClient { BaseAddress = service };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "api/messages") { Content = JsonContent.Create(message) };
+        Authenticate(request, builder);
+        try
+        {
+            using var response = await http.SendAsync(request, cancellationToken);
+            if (!response.IsSuccessStatusCode)
+            {
+                throw new UsageException($"{service} answered {(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(cancellationToken)}");
+            }
+        }
+        catch (HttpRequestException exception)
+        {
+            throw new UsageException($"No service answers at {service} ({exception.Message}). The in-memory bus lives inside the running service: start it ('dotnet run --project src/Notify'), or name its address with ASPNETCORE_URLS.");
+        }
+
+        Console.WriteLine($"Published message {message.MessageId}.");
+        return 0;
+    }
+
+    private static Uri ServiceUrl(ConfigurationManager configuration)
+    {
+        var url = (configuration[WebHostDefaults.ServerUrlsKey] is { Length: > 0 } configured ? configured : NotifyApplication.DefaultUrl).Split(';')[0];
+
+        // A server may listen on every address; a client asks this machine.
+        return new Uri(url.Replace("//+", "//localhost", StringComparison.Ordinal).Replace("//*", "//localhost", StringComparison.Ordinal)
+            .Replace("//0.0.0.0", "//localhost", StringComparison.Ordinal).Replace("//[::]", "//localhost", StringComparison.Ordinal));
+    }
+
+    private static void Authenticate(HttpRequestMessage request, WebApplicationBuilder builder)
+    {
+        var auth = builder.Configuration.GetSection(AuthOptions.Section).Get<AuthOptions>() ?? new();
+        if (!string.IsNullOrEmpty(auth.SigningKey))
+        {
+            var token = new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
+            {
+                Subject = new ClaimsIdentity([new Claim("sub", "notify-cli"), new Claim("scope", Policies.PublishScope)]),
+                Audience = auth.Audience,
+                Expires = DateTime.UtcNow.AddMinutes(1),
+                SigningCredentials = new SigningCredentials(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(auth.SigningKey)), SecurityAlgorithms.HmacSha256),
+            });
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        }
+        else if (builder.Environment.IsDevelopment())
+        {
+            request.Headers.Add(DevelopmentUserHandler.Header, "notify-cli");
+        }
+        else
+        {
+            throw new UsageException("With Notify__Auth__Authority this command has no token to publish with on the in-memory bus; POST /api/messages with one of your issuer's.");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+namespace Notify.Deliveries;
+
+/// <summary>Where a push stands.</summary>
+public enum DeliveryState
+{
+    /// <summary>It waits for its next attempt, or behind an earlier push.</summary>
+    Retrying,
+
+    /// <summary>The push service took it.</summary>
+    Accepted,
+
+    /// <summary>The push service declared the subscription gone.</summary>
+    Expired,
+
+    /// <summary>It was given up; <see cref="Delivery.Reason"/> says why.</summary>
+    Failed,
+}
+
+/// <summary>What became of one message for one subscription, as the bus's events tell it.</summary>
+public sealed class Delivery
+{
+    /// <summary>The <see cref="Contracts.MessagePosted.MessageId"/>.</summary>
+    public Guid MessageId { get; init; }
+
+    /// <summary>The subscription.</summary>
+    public Guid SubscriptionId { get; init; }
+
+    /// <summary>The user it was meant for.</summary>
+    public required string UserId { get; init; }
+
+    /// <summary>Where it stands.</summary>
+    public DeliveryState State { get; init; }
+
+    /// <summary>POSTs made.</summary>
+    public int Attempts { get; init; }
+
+    /// <summary>The last HTTP status; null if there was no answer.</summary>
+    public int? Status { get; init; }
+
+    /// <summary>Why it waits or was given up.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>When it is tried next at the earliest; null unless it waits.</summary>
+    public DateTimeOffset? NextAttemptAt { get; init; }
+
+    /// <summary>When it came to this state.</summary>
+    public DateTimeOffset UpdatedAt { get; init; }
+}

@@ -1,0 +1,80 @@
+using MassTransit;
+using Notify.Contracts;
+using Notify.Messaging;
+using Notify.Store;
+
+namespace Notify.Deliveries;
+
+/// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves.</summary>
+public sealed class DeliveryLogConsumer(NotifyDbContext db) :
+    IConsumer<Batch<PushAccepted>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>
+{
+    /// <inheritdoc />
+    public async Task Consume(ConsumeContext<Batch<PushAccepted>> context) =>
+        await db.Statements.WriteDeliveriesAsync(Rows(context, push => new Delivery
+        {
+            MessageId = push.MessageId,
+            SubscriptionId = push.SubscriptionId,
+            UserId = push.UserId,
+            State = DeliveryState.Accepted,
+            Attempts = push.Attempts,
+            Status = push.Status,
+            UpdatedAt = push.At,
+        }), context.CancellationToken);
+
+    /// <inheritdoc />
+    public async Task Consume(ConsumeContext<Batch<PushDeferred>> context) =>
+        await db.Statements.WriteDeliveriesAsync(Rows(context, push => new Delivery
+        {
+            MessageId = push.MessageId,
+            SubscriptionId = push.SubscriptionId,
+            UserId = push.UserId,
+            State = DeliveryState.Retrying,
+            Attempts = push.Attempts,
+            Status = push.Status,
+            Reason = push.Reason,
+            NextAttemptAt = push.NextAttemptAt,
+            UpdatedAt = push.At,
+        }), context.CancellationToken);
+
+    /// <inheritdoc />
+    public async Task Consume(ConsumeContext<Batch<PushFailed>> context) =>
+        await db.Statements.WriteDeliveriesAsync(Rows(context, push => new Delivery
+        {
+            MessageId = push.MessageId,
+            SubscriptionId = push.SubscriptionId,
+            UserId = push.UserId,
+            State = push.Reason == PushFailureReasons.SubscriptionExpired ? DeliveryState.Expired : DeliveryState.Failed,
+            Attempts = push.Attempts,
+            Status = push.Status,
+            Reason = push.Reason,
+            UpdatedAt = push.At,
+        }), context.CancellationToken);
+
+    private static List<Delivery> Rows<T>(ConsumeContext<Batch<T>> context, Func<T, Delivery> row)
+        where T : class => [.. context.Message.Select(message => row(message.Message))];
+}
+
+/// <summary>Queue <c>delivery-log</c>.</summary>
+public sealed class DeliveryLogConsumerDefinition : ConsumerDefinition<DeliveryLogConsumer>
+{
+    private const int BatchSize = 500;
+
+    /// <summary>Names the queue.</summary>
+    public DeliveryLogConsumerDefinition() => EndpointName = Queues.DeliveryLog;
+
+    /// <inheritdoc />
+    protected override void ConfigureConsumer(
+        IReceiveEndpointConfigurator endpointConfigurator,
+        IConsumerConfigurator<DeliveryLogConsumer> consumerConfigurator,
+        IRegistrationContext context)
+    {
+        endpointConfigurator.PrefetchCount = BatchSize * 2;
+        endpointConfigurator.ConcurrentMessageLimit = BatchSize * 2;
+        endpointConfigurator.UseMessageRetry(Retries.WhileTheStoreIsAway);
+        consumerConfigurator.Options<BatchOptions>(batch => batch
+            .SetMessageLimit(BatchSize)
+            .SetTimeLimit(TimeSpan.FromMilliseconds(200))
+            .SetConcurrencyLimit(1));
+    }
+}

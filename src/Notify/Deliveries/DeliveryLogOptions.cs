@@ -1,0 +1,14 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Notify.Deliveries;
+
+/// <summary>Section <c>Notify:DeliveryLog</c>.</summary>
+public sealed class DeliveryLogOptions
+{
+    /// <summary>The section's name.</summary>
+    public const string Section = "Notify:DeliveryLog";
+
+    /// <summary>How long it is kept what became of a push, 1 minute to 10 years; default 7 days.</summary>
+    [Range(typeof(TimeSpan), "00:01:00", "3650.00:00:00")]
+    public TimeSpan KeepFor { get; set; } = TimeSpan.FromDays(7);
+}

@@ -1,0 +1,55 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using MassTransit;
+using Notify.Authentication;
+using Notify.Contracts;
+using Notify.Operations;
+
+namespace Notify.Fanout;
+
+/// <summary>Publishing over HTTP, for those who are not on the bus.</summary>
+internal static class MessagesApi
+{
+    private const int MaxBodyBytes = 16 * 1024 * 1024;
+
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerOptions.Web) { NumberHandling = JsonNumberHandling.Strict };
+
+    public static void MapMessagesApi(this IEndpointRouteBuilder routes) =>
+        routes.MapPost("/api/messages", PostAsync).WithName("PostMessage").WithTags("Messages")
+            .RequireAuthorization(Policies.Publish)
+            .Accepts<MessagePosted>("application/json")
+            .Produces(StatusCodes.Status202Accepted)
+            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status401Unauthorized)
+            .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status413PayloadTooLarge);
+
+    private static async Task<IResult> PostAsync(HttpRequest request, IPublishEndpoint bus, CancellationToken cancellationToken)
+    {
+        if (await RequestBody.ReadAsync(request, MaxBodyBytes, cancellationToken) is not { } body)
+        {
+            return Problems.TooLarge($"A message is at most {MaxBodyBytes / 1024 / 1024} MiB of JSON.");
+        }
+
+        MessagePosted? message;
+        try
+        {
+            message = JsonSerializer.Deserialize<MessagePosted>(body.Span, Json);
+        }
+        catch (JsonException exception)
+        {
+            return Problems.Of(StatusCodes.Status400BadRequest, "parse_error", $"The body must be MessagePosted as JSON; it cannot be read at {exception.Path ?? "$"}, line {exception.LineNumber + 1 ?? 1}.");
+        }
+
+        if (message is null)
+        {
+            return Problems.Of(StatusCodes.Status400BadRequest, "parse_error", "The body must be MessagePosted as JSON, not null.");
+        }
+
+        if (MessageRules.Check(message) is { Count: > 0 } faults)
+        {
+            return Problems.Of(StatusCodes.Status400BadRequest, "invalid_message", string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")), faults);
+        }
+
+        await bus.Publish(message, cancellationToken);
+        return TypedResults.Accepted($"/api/messages/{message.MessageId}/deliveries");
+    }
+}

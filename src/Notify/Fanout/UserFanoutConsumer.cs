@@ -1,0 +1,87 @@
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using Notify.Contracts;
+using Notify.Messaging;
+using Notify.Store;
+using Notify.WebPush;
+
+namespace Notify.Fanout;
+
+/// <summary>
+/// Takes an event in: (1) checks it, (2) drops it if it was fanned out before, (3) renders its payload, (4) cuts its audience into parts of
+/// bounded size, (5) remembers its id. <see cref="UserFanoutPartConsumer"/> does the rest.
+/// </summary>
+/// <remarks>
+/// One event at a time, in the order of the queue: that is what keeps the order of a conversation, and it is cheap, since the work that grows with
+/// the audience is in the parts. The id is remembered last: a crash before that fans out again, a crash after it has lost nothing.
+/// </remarks>
+public sealed partial class UserFanoutConsumer(
+    NotifyDbContext db, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
+{
+    // A TTL of 0 means now or never; the way through the bus is granted this much.
+    private static readonly TimeSpan NowOrNever = TimeSpan.FromSeconds(30);
+
+    /// <inheritdoc />
+    /// <exception cref="InvalidMessageException">The event is faulty; it goes to <c>user-fanout_error</c>.</exception>
+    public async Task Consume(ConsumeContext<MessagePosted> context)
+    {
+        var message = context.Message;
+
+        // (1)
+        MessageRules.ThrowIfInvalid(message);
+
+        // (2)
+        if (await db.FannedOutMessages.AnyAsync(known => known.MessageId == message.MessageId, context.CancellationToken))
+        {
+            LogDuplicate(message.MessageId);
+            return;
+        }
+
+        // (3)
+        var ttl = message.TtlSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : options.Value.DefaultTtl;
+        var published = context.SentTime is { } sent ? new DateTimeOffset(DateTime.SpecifyKind(sent, DateTimeKind.Utc)) : time.GetUtcNow();
+        var part = new UserFanoutPart
+        {
+            MessageId = message.MessageId,
+            RecipientIds = [],
+            Payload = PushPayload.Render(message),
+            Topic = PushTopic.From(PushPayload.TagOf(message)),
+            Urgency = message.Urgency ?? "normal",
+            TtlSeconds = (int)ttl.TotalSeconds,
+            ExpiresAt = published + (ttl > TimeSpan.Zero ? ttl : NowOrNever),
+        };
+
+        // (4)
+        var endpoint = await context.GetSendEndpoint(Queues.Address(Queues.UserFanoutPart));
+        var audience = message.RecipientIds.Where(recipient => recipient != message.AuthorId).Distinct(StringComparer.Ordinal);
+        foreach (var recipients in audience.Chunk(options.Value.RecipientsPerPart))
+        {
+            await endpoint.Send(part with { RecipientIds = recipients }, context.CancellationToken);
+        }
+
+        // (5)
+        db.FannedOutMessages.Add(new FannedOutMessage { MessageId = message.MessageId, FannedOutAt = time.GetUtcNow() });
+        await db.SaveChangesAsync(context.CancellationToken);
+    }
+
+    [LoggerMessage(LogLevel.Information, "Message {MessageId} was fanned out before; this publication of it is dropped")]
+    private partial void LogDuplicate(Guid messageId);
+}
+
+/// <summary>Queue <c>user-fanout</c>.</summary>
+public sealed class UserFanoutConsumerDefinition : ConsumerDefinition<UserFanoutConsumer>
+{
+    /// <summary>Names the queue.</summary>
+    public UserFanoutConsumerDefinition() => EndpointName = Queues.UserFanout;
+
+    /// <inheritdoc />
+    protected override void ConfigureConsumer(
+        IReceiveEndpointConfigurator endpointConfigurator,
+        IConsumerConfigurator<UserFanoutConsumer> consumerConfigurator,
+        IRegistrationContext context)
+    {
+        endpointConfigurator.ConcurrentMessageLimit = 1;
+        endpointConfigurator.UseMessageRetry(Retries.WhileTheStoreIsAway);
+    }
+}

@@ -1,0 +1,23 @@
+namespace Notify.Messaging;
+
+/// <summary>The queues' names, set by hand: a rename is a change of the wire.</summary>
+public static class Queues
+{
+    /// <summary>Takes <see cref="Contracts.MessagePosted"/>.</summary>
+    public const string UserFanout = "user-fanout";
+
+    /// <summary>Takes <see cref="Fanout.UserFanoutPart"/>.</summary>
+    public const string UserFanoutPart = "user-fanout-part";
+
+    /// <summary>Takes <see cref="Contracts.SendPush"/>.</summary>
+    public const string SubscriptionSend = "subscription-send";
+
+    /// <summary>Takes <see cref="Contracts.SubscriptionExpired"/>.</summary>
+    public const string SubscriptionExpired = "subscription-expired";
+
+    /// <summary>Takes the events that become <see cref="Deliveries.Delivery"/> rows.</summary>
+    public const string DeliveryLog = "delivery-log";
+
+    /// <summary>The address of a queue, for <c>GetSendEndpoint</c>.</summary>
+    public static Uri Address(string queue) => new($"queue:{queue}");
+}

@@ -1,0 +1,103 @@
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Options;
+using Notify.Authentication;
+using Notify.Deliveries;
+using Notify.Fanout;
+using Notify.Messaging;
+using Notify.Operations;
+using Notify.Sending;
+using Notify.Store;
+using Notify.Subscriptions;
+
+namespace Notify;
+
+/// <summary>Puts the service together: one line a concern.</summary>
+public static class NotifyApplication
+{
+    internal const string DefaultUrl = "http://localhost:5080";
+
+    /// <summary>Builds the service from the usual configuration sources; the caller runs it.</summary>
+    /// <param name="args">Configuration on the command line, as <c>--Section:Key=value</c>.</param>
+    /// <exception cref="OptionsValidationException">The configuration is at fault; several faulty sections come as one <see cref="AggregateException"/>.</exception>
+    /// <param name="configure">Has the last word on what is registered; for tests.</param>
+    public static WebApplication Create(string[] args, Action<WebApplicationBuilder>? configure = null)
+    {
+        var builder = CreateBuilder(args);
+        builder.WebHost.UseStaticWebAssets();
+
+        // It would write whole request URLs, and one of ours carries an endpoint.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
+        if (string.IsNullOrEmpty(builder.Configuration[WebHostDefaults.ServerUrlsKey]))
+        {
+            builder.WebHost.UseUrls(DefaultUrl);
+        }
+
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddNotifyOptions(builder.Environment);
+        builder.Services.AddProblems();
+        builder.Services.AddCors(cors => cors.AddDefaultPolicy(policy => policy.AllowAnyOrigin().AllowAnyHeader().AllowAnyMethod()));
+        builder.Services.AddNotifyAuthentication(builder.Configuration, builder.Environment);
+        builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
+        builder.Services.AddNotifyStore(builder.Configuration);
+        builder.Services.AddNotifySubscriptions();
+        builder.Services.AddNotifySending();
+        builder.Services.AddNotifyHealth();
+        builder.Services.AddOpenApi("v1");
+
+        // Hosted services start in this order.
+        if (builder.Environment.IsDevelopment())
+        {
+            builder.Services.AddSingleton<LocalPush>().AddHostedService(provider => provider.GetRequiredService<LocalPush>());
+        }
+
+        builder.Services.AddHostedService<StoreStartup>();
+        builder.Services.AddHostedService<WaitingLinesStartup>();
+        builder.Services.AddNotifyMessaging();
+        builder.Services.AddHostedService<Housekeeping>();
+
+        configure?.Invoke(builder);
+        var app = builder.Build();
+
+        // All faults at once, before the first of them surfaces somewhere inside.
+        app.Services.GetRequiredService<IStartupValidator>().Validate();
+        app.UseProblems();
+        app.UseNotifyPage();
+        app.UseRouting();
+        app.UseCors();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.MapOpenApi().AllowAnonymous();
+        app.MapNotifyHealth();
+        app.MapSubscriptionsApi();
+        app.MapMessagesApi();
+        app.MapDeliveriesApi();
+        return app;
+    }
+
+    /// <summary>The first address that the service listens on.</summary>
+    internal static Uri AddressOf(WebApplication app) =>
+        new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+
+    internal static WebApplicationBuilder CreateBuilder(string[] args) => WebApplication.CreateBuilder(new WebApplicationOptions
+    {
+        Args = args,
+
+        // The page lies beside the program, wherever it is started from.
+        ContentRootPath = AppContext.BaseDirectory,
+        EnvironmentName = EnvironmentOf(args),
+    });
+
+    // What 'dotnet run' builds is for development unless it is told otherwise; what is published is not. A launch profile would do the same, but
+    // overrides the variables of whoever starts the program.
+    private static string? EnvironmentOf(string[] args)
+    {
+        var told = new ConfigurationBuilder().AddEnvironmentVariables("DOTNET_").AddEnvironmentVariables("ASPNETCORE_").AddCommandLine(args).Build()[HostDefaults.EnvironmentKey];
+#if DEBUG
+        return told ?? Environments.Development;
+#else
+        return told;
+#endif
+    }
+}

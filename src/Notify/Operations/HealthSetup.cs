@@ -1,0 +1,40 @@
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Notify.Sending;
+using Notify.Store;
+
+namespace Notify.Operations;
+
+/// <summary>Live: the process answers. Ready: bus, store and VAPID keys are there.</summary>
+internal static class HealthSetup
+{
+    private const string Ready = "ready";
+
+    public static IServiceCollection AddNotifyHealth(this IServiceCollection services)
+    {
+        // MassTransit adds the bus's own check, with the same tag.
+        services.AddHealthChecks()
+            .AddDbContextCheck<NotifyDbContext>("store", tags: [Ready])
+            .AddCheck<VapidHealthCheck>("vapid", tags: [Ready]);
+        return services;
+    }
+
+    public static void MapNotifyHealth(this IEndpointRouteBuilder routes)
+    {
+        routes.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false }).AllowAnonymous();
+        routes.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains(Ready), ResponseWriter = WriteAsync }).AllowAnonymous();
+    }
+
+    private static Task WriteAsync(HttpContext context, HealthReport report) =>
+        context.Response.WriteAsJsonAsync(new
+        {
+            status = report.Status.ToString(),
+            checks = report.Entries.ToDictionary(entry => entry.Key, entry => entry.Value.Status.ToString()),
+        });
+
+    private sealed class VapidHealthCheck(VapidKeyRing keys) : IHealthCheck
+    {
+        public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+            Task.FromResult(keys.IsLoaded ? HealthCheckResult.Healthy() : new HealthCheckResult(context.Registration.FailureStatus, "The VAPID keys are not loaded."));
+    }
+}

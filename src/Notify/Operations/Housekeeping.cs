@@ -1,0 +1,43 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using Notify.Deliveries;
+using Notify.Fanout;
+using Notify.Store;
+
+namespace Notify.Operations;
+
+/// <summary>Deletes what is past its time: message ids beyond the duplicate window, and old deliveries.</summary>
+internal sealed partial class Housekeeping(
+    IDbContextFactory<NotifyDbContext> store, IOptions<FanoutOptions> fanout, IOptions<DeliveryLogOptions> log, TimeProvider time, ILogger<Housekeeping> logger) : BackgroundService
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        do
+        {
+            try
+            {
+                await SweepAsync(stoppingToken);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                LogSweepFailed(exception);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    internal async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var (forgetBefore, dropBefore) = (now - fanout.Value.DuplicateWindow, now - log.Value.KeepFor);
+        await using var db = await store.CreateDbContextAsync(cancellationToken);
+        await db.FannedOutMessages.Where(message => message.FannedOutAt < forgetBefore).ExecuteDeleteAsync(cancellationToken);
+        await db.Deliveries.Where(delivery => delivery.UpdatedAt < dropBefore).ExecuteDeleteAsync(cancellationToken);
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Housekeeping failed; it is tried again in ten minutes")]
+    private partial void LogSweepFailed(Exception exception);
+}

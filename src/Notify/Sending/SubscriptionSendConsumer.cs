@@ -1,0 +1,218 @@
+using System.Text;
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Notify.Contracts;
+using Notify.Messaging;
+using Notify.Subscriptions;
+using Notify.WebPush;
+
+namespace Notify.Sending;
+
+/// <summary>
+/// Makes one push: (1) finds its place in the subscription's line, (2) drops it if it is stale or its subscription is gone, (3) POSTs it,
+/// (4) turns the outcome into an event, and (5) lets the next in line go.
+/// </summary>
+public sealed partial class SubscriptionSendConsumer(
+    SubscriptionCache subscriptions,
+    VapidKeyRing keys,
+    PushServiceClient client,
+    PushServiceAllowList allowList,
+    WaitingLines lines,
+    RetrySchedule schedule,
+    PushSender sender,
+    IOptions<SendingOptions> options,
+    TimeProvider time,
+    ILogger<SubscriptionSendConsumer> logger) : IConsumer<SendPush>
+{
+    /// <inheritdoc />
+    public async Task Consume(ConsumeContext<SendPush> context)
+    {
+        var push = context.Message;
+
+        // (1)
+        var cameOutOfLine = context.GetRedeliveryCount() > 0 || context.Headers.Get<bool>(PushSender.ReleasedHeader) == true;
+        switch (lines.StandingOf(push))
+        {
+            case Standing.Behind:
+            case Standing.NoLine or Standing.Newcomer when cameOutOfLine:
+                // Its row will bring it back; or it was done with before, and this is a second copy.
+                return;
+            case Standing.Newcomer:
+                await StandInLineAsync(context);
+                return;
+        }
+
+        // (2)
+        var attempts = lines.AttemptsOf(push);
+        var now = time.GetUtcNow();
+        var target = (await subscriptions.GetAsync(push.UserId, context.CancellationToken)).Find(push.SubscriptionId);
+        if (target is null)
+        {
+            await GiveUpLineAsync(context, attempts, status: null, PushFailureReasons.SubscriptionGone);
+            return;
+        }
+
+        if (now >= push.ExpiresAt)
+        {
+            await GiveUpAsync(context, attempts, status: null, PushFailureReasons.TtlExpired);
+            return;
+        }
+
+        // (3)
+        attempts++;
+        var outcome = await PostAsync(target, push, push.ExpiresAt - now, context.CancellationToken);
+
+        // (4) and (5)
+        switch (outcome)
+        {
+            case PushOutcome.Accepted:
+                await context.Publish(new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()), context.CancellationToken);
+                await AdvanceAsync(context);
+                break;
+            case PushOutcome.Expired:
+                await context.Publish(new SubscriptionExpired(push.SubscriptionId, push.UserId), context.CancellationToken);
+                await GiveUpLineAsync(context, attempts, outcome.Status, PushFailureReasons.SubscriptionExpired);
+                break;
+            case PushOutcome.RetryLater later:
+                await RetryAsync(context, attempts, later);
+                break;
+            case PushOutcome.TooLarge:
+                await GiveUpAsync(context, attempts, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome));
+                break;
+            case PushOutcome.Unauthorised:
+                LogUnauthorised(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
+                await GiveUpAsync(context, attempts, outcome.Status, Reason(PushFailureReasons.Unauthorised, outcome));
+                break;
+            default:
+                LogRejected(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
+                await GiveUpAsync(context, attempts, outcome.Status, Reason(PushFailureReasons.Rejected, outcome));
+                break;
+        }
+    }
+
+    private async Task<PushOutcome> PostAsync(TargetSubscription target, SendPush push, TimeSpan left, CancellationToken cancellationToken)
+    {
+        if (allowList.Refuses(target.Push.Endpoint) is { } refused)
+        {
+            return new PushOutcome.Rejected(null, refused);
+        }
+
+        if (keys.Find(target.ApplicationServerKey) is not { } pair)
+        {
+            return new PushOutcome.Unauthorised(null, "the subscription was made with an application server key that is not configured; add its pair to Notify:Vapid:Previous");
+        }
+
+        var message = new PushMessage(Encoding.UTF8.GetBytes(push.Payload))
+        {
+            // Whole seconds, rounded down: the push service must not outlast us.
+            TimeToLive = TimeSpan.FromSeconds(Math.Min(push.TtlSeconds, Math.Floor(left.TotalSeconds))),
+            Urgency = push.Urgency switch
+            {
+                "very-low" => PushUrgency.VeryLow,
+                "low" => PushUrgency.Low,
+                "high" => PushUrgency.High,
+                _ => PushUrgency.Normal,
+            },
+            Topic = push.Topic,
+        };
+        return await client.SendAsync(target.Push, message, pair, cancellationToken);
+    }
+
+    private async Task StandInLineAsync(ConsumeContext<SendPush> context)
+    {
+        var push = context.Message;
+        var (nextAttemptAt, overdue) = await lines.AppendAsync(push, context.CancellationToken);
+        await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", nextAttemptAt, time.GetUtcNow()), context.CancellationToken);
+        if (overdue is not null)
+        {
+            await sender.SendAsync(context, overdue.Push, released: true, context.CancellationToken);
+        }
+    }
+
+    private async Task RetryAsync(ConsumeContext<SendPush> context, int attempts, PushOutcome.RetryLater later)
+    {
+        var push = context.Message;
+        if (attempts >= options.Value.MaxAttempts)
+        {
+            await GiveUpAsync(context, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later));
+            return;
+        }
+
+        var delay = schedule.NextDelay(attempts, later.RetryAfter);
+        var now = time.GetUtcNow();
+        if (delay >= push.ExpiresAt - now)
+        {
+            await GiveUpAsync(context, attempts, later.Status, Reason(PushFailureReasons.TtlExpired, later));
+            return;
+        }
+
+        await lines.HoldAsync(push, attempts, now + delay);
+        await context.Redeliver(delay);
+        await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, later.Status, later.Reason, now + delay, now), context.CancellationToken);
+    }
+
+    private async Task GiveUpAsync(ConsumeContext<SendPush> context, int attempts, int? status, string reason)
+    {
+        var push = context.Message;
+        await context.Publish(new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow()), context.CancellationToken);
+        await AdvanceAsync(context);
+    }
+
+    private async Task GiveUpLineAsync(ConsumeContext<SendPush> context, int attempts, int? status, string reason)
+    {
+        var push = context.Message;
+        await context.Publish(new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow()), context.CancellationToken);
+        foreach (var (waiting, made) in await lines.DropAsync(push.SubscriptionId, context.CancellationToken))
+        {
+            if (waiting.MessageId != push.MessageId)
+            {
+                await context.Publish(new PushFailed(waiting.SubscriptionId, waiting.UserId, waiting.MessageId, made, status, reason, time.GetUtcNow()), context.CancellationToken);
+            }
+        }
+    }
+
+    private async Task AdvanceAsync(ConsumeContext<SendPush> context)
+    {
+        foreach (var next in await lines.AdvanceAsync(context.Message, context.CancellationToken))
+        {
+            await sender.SendAsync(context, next, released: true, context.CancellationToken);
+        }
+    }
+
+    private static string Reason(string name, PushOutcome outcome) => string.IsNullOrEmpty(outcome.Reason) ? name : $"{name}: {outcome.Reason}";
+
+    [LoggerMessage(LogLevel.Error, "{PushService} refused our VAPID key or token ({Status}: {Reason}); the subscription is kept. Run 'vapid check'")]
+    private partial void LogUnauthorised(string pushService, int? status, string? reason);
+
+    [LoggerMessage(LogLevel.Warning, "{PushService} rejected a push message ({Status}: {Reason}); the subscription is kept")]
+    private partial void LogRejected(string pushService, int? status, string? reason);
+}
+
+/// <summary>Queue <c>subscription-send</c>.</summary>
+public sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<SubscriptionSendConsumer>
+{
+    private readonly OrderedTurns _turns;
+    private readonly IOptions<SendingOptions> _options;
+
+    /// <summary>Names the queue.</summary>
+    public SubscriptionSendConsumerDefinition(OrderedTurns turns, IOptions<SendingOptions> options)
+    {
+        (_turns, _options) = (turns, options);
+        EndpointName = Queues.SubscriptionSend;
+    }
+
+    /// <inheritdoc />
+    protected override void ConfigureConsumer(
+        IReceiveEndpointConfigurator endpointConfigurator,
+        IConsumerConfigurator<SubscriptionSendConsumer> consumerConfigurator,
+        IRegistrationContext context)
+    {
+        endpointConfigurator.ConfigureConsumeTopology = false;
+        endpointConfigurator.ConcurrentMessageLimit = _options.Value.Concurrency;
+        endpointConfigurator.UseFilter(new OrderedTurnFilter(_turns));
+
+        // Exceptions are retried in place, in turn; a push service's answer is redelivered by the consumer, which knows the line.
+        endpointConfigurator.UseDelayedRedelivery(redelivery => redelivery.None());
+        endpointConfigurator.UseMessageRetry(Retries.WhileTheStoreIsAway);
+    }
+}

@@ -1,0 +1,138 @@
+using System.Text.Json;
+using Notify.WebPush;
+
+namespace Notify.Tests.Commands;
+
+public sealed class CommandTests
+{
+    private static readonly Dictionary<string, string> Nothing = [];
+
+    [Fact]
+    public async Task Vapid_generate_prints_a_pair_as_configuration_lines()
+    {
+        var run = await NotifyProcess.RunAsync(Nothing, "vapid", "generate");
+
+        Assert.Equal(0, run.ExitCode);
+        var lines = run.Output.Trim().Split('\n').Select(line => line.Trim().Split('=', 2)).ToDictionary(line => line[0], line => line[1]);
+        VapidKeyPair.Import(lines["Notify__Vapid__PublicKey"], lines["Notify__Vapid__PrivateKey"]).Dispose();
+    }
+
+    [Fact]
+    public async Task Vapid_generate_prints_json_for_programs()
+    {
+        var run = await NotifyProcess.RunAsync(Nothing, "vapid", "generate", "--json");
+
+        var json = JsonDocument.Parse(run.Output).RootElement;
+        VapidKeyPair.Import(json.GetProperty("publicKey").GetString()!, json.GetProperty("privateKey").GetString()!).Dispose();
+    }
+
+    [Theory]
+    [InlineData("mailto:ops@example.com", 0, "ok")]
+    [InlineData("mailto:ops@localhost", 1, "refused")]
+    [InlineData("ops@example.com", 1, "refused")]
+    public async Task Vapid_check_says_which_vendor_would_refuse(string subject, int exitCode, string said)
+    {
+        using var pair = VapidKeyPair.Generate();
+        var run = await NotifyProcess.RunAsync(
+            new Dictionary<string, string> { ["Notify__Vapid__Subject"] = subject, ["Notify__Vapid__PublicKey"] = pair.PublicKey, ["Notify__Vapid__PrivateKey"] = pair.PrivateKey },
+            "vapid",
+            "check");
+
+        Assert.Equal(exitCode, run.ExitCode);
+        Assert.Contains(said, run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain(pair.PrivateKey, run.Output + run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Vapid_check_without_a_pair_says_how_to_make_one()
+    {
+        var run = await NotifyProcess.RunAsync(Nothing, "vapid", "check");
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("vapid generate", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Migrate_makes_the_schema_and_then_has_nothing_to_do()
+    {
+        var folder = Directory.CreateTempSubdirectory("notify-test-");
+        try
+        {
+            var store = new Dictionary<string, string> { ["ConnectionStrings__Notify"] = $"Data Source={Path.Combine(folder.FullName, "notify.db")}" };
+            var first = await NotifyProcess.RunAsync(store, "migrate");
+            var second = await NotifyProcess.RunAsync(store, "migrate");
+
+            Assert.Equal((0, 0), (first.ExitCode, second.ExitCode));
+            Assert.Contains("Initial", first.Output, StringComparison.Ordinal);
+            Assert.Contains("current schema", second.Output, StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Migrate_script_prints_sql_and_touches_nothing()
+    {
+        var run = await NotifyProcess.RunAsync(Nothing, "migrate", "--script");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("CREATE TABLE \"Subscriptions\"", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Send_without_a_service_says_that_one_must_run()
+    {
+        var run = await NotifyProcess.RunAsync(new Dictionary<string, string> { ["ASPNETCORE_URLS"] = "http://127.0.0.1:9" }, "send", "--user", "ada", "--title", "Hello");
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("No service answers", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Send_publishes_through_the_running_service()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+
+        var run = await NotifyProcess.RunAsync(new Dictionary<string, string> { ["ASPNETCORE_URLS"] = service.Url.ToString() }, "send", "--user", "ada", "--title", "Hello", "--body", "from the shell");
+
+        Assert.True(run.ExitCode == 0, run.Error);
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["Hello"]));
+    }
+
+    [Fact]
+    public async Task Outside_development_an_unconfigured_service_says_what_is_missing_and_stops()
+    {
+        var run = await NotifyProcess.RunAsync(new Dictionary<string, string> { ["ASPNETCORE_ENVIRONMENT"] = "Production" });
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("Notify__Vapid__Subject", run.Error, StringComparison.Ordinal);
+        Assert.Contains("Notify__Auth__SigningKey", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("dmeo")]
+    [InlineData("--colour")]
+    public async Task A_mistyped_command_does_not_start_the_service(string argument)
+    {
+        var run = await NotifyProcess.RunAsync(Nothing, argument);
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("--help", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_demo_does_the_main_job_once_and_says_so()
+    {
+        var run = await NotifyProcess.RunAsync(Nothing, "demo");
+
+        Assert.True(run.ExitCode == 0, run.Output + run.Error);
+        Assert.Contains("retr", run.Output, StringComparison.Ordinal);
+        Assert.Contains("expire", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("\u001b", run.Output, StringComparison.Ordinal);
+    }
+}

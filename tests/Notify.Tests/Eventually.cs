@@ -1,0 +1,31 @@
+namespace Notify.Tests;
+
+/// <summary>Waits for a condition, and says what it last saw if it never comes.</summary>
+public static class Eventually
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
+
+    public static Task TrueAsync(Func<bool> condition) => GetAsync(() => Task.FromResult(condition()), seen => seen);
+
+    public static async Task<T> GetAsync<T>(Func<Task<T>> look, Func<T, bool> condition, TimeSpan? limit = null)
+    {
+        using var timer = new PeriodicTimer(Interval);
+        var deadline = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            var seen = await look();
+            if (condition(seen))
+            {
+                return seen;
+            }
+
+            if (TimeProvider.System.GetElapsedTime(deadline) > (limit ?? Limit))
+            {
+                Assert.Fail($"The condition did not come true; last seen: {(seen is System.Collections.IEnumerable many and not string ? string.Join("; ", many.Cast<object>()) : seen)}");
+            }
+
+            await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+        }
+    }
+}

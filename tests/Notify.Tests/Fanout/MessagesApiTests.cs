@@ -1,0 +1,100 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Notify.Tests.Subscriptions;
+
+namespace Notify.Tests.Fanout;
+
+public sealed class MessagesApiTests(SharedService shared) : IClassFixture<SharedService>
+{
+    private const string Id = "0192f0c1-2d3e-7a4b-8c5d-6e7f8091a2b3";
+
+    private readonly NotifyService _service = shared.Service;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string, string, string> BadBodies() => new()
+    {
+        { "empty", "", "parse_error" },
+        { "not JSON", "{", "parse_error" },
+        { "null", "null", "parse_error" },
+        { "an array", "[]", "parse_error" },
+        { "messageId no UUID", """{"messageId":"x","recipientIds":["ada"],"title":"t"}""", "parse_error" },
+        { "recipientIds of a wrong type", $$"""{"messageId":"{{Id}}","recipientIds":"ada","title":"t"}""", "parse_error" },
+        { "a recipient of a wrong type", $$"""{"messageId":"{{Id}}","recipientIds":[1],"title":"t"}""", "parse_error" },
+        { "half a surrogate pair", $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"\ud800"}""", "parse_error" },
+        { "ttlSeconds of a wrong type", $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"t","ttlSeconds":"1"}""", "parse_error" },
+        { "nothing in it", "{}", "invalid_message" },
+        { "no messageId", """{"recipientIds":["ada"],"title":"t"}""", "invalid_message" },
+        { "no recipients", $$"""{"messageId":"{{Id}}","recipientIds":[],"title":"t"}""", "invalid_message" },
+        { "null recipients", $$"""{"messageId":"{{Id}}","recipientIds":null,"title":"t"}""", "invalid_message" },
+        { "100,000 recipients", $$"""{"messageId":"{{Id}}","recipientIds":[{{string.Join(',', Enumerable.Range(0, 100_000).Select(i => $"\"u{i}\""))}}],"title":"t"}""", "invalid_message" },
+        { "no title", $$"""{"messageId":"{{Id}}","recipientIds":["ada"]}""", "invalid_message" },
+        { "a title of 1 MiB", $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"{{new string('x', 1024 * 1024)}}"}""", "invalid_message" },
+        { "an unknown urgency", $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"t","urgency":"urgent"}""", "invalid_message" },
+        { "a script for a URL", $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"t","url":"javascript:alert(1)"}""", "invalid_message" },
+    };
+
+    [Theory]
+    [MemberData(nameof(BadBodies))]
+    public async Task A_bad_message_is_refused_by_name(string what, string body, string code)
+    {
+        Assert.NotEmpty(what);
+        using var http = _service.ClientOf("publisher");
+        using var response = await http.PostAsync("api/messages", new StringContent(body, Encoding.UTF8, "application/json"), Cancellation);
+
+        await SubscriptionsApiTests.AssertProblemAsync(response, 400, code);
+    }
+
+    [Fact]
+    public async Task Over_16_mebibytes_a_message_is_too_large()
+    {
+        using var http = _service.ClientOf("publisher");
+        using var response = await http.PostAsync("api/messages", new StringContent(new string(' ', (16 * 1024 * 1024) + 1), Encoding.UTF8, "application/json"), Cancellation);
+
+        await SubscriptionsApiTests.AssertProblemAsync(response, 413, "too_large");
+    }
+
+    [Fact]
+    public async Task Unknown_recipients_are_taken_and_come_to_nothing()
+    {
+        var id = Guid.CreateVersion7();
+        using var http = _service.ClientOf("publisher");
+        using var response = await http.PostAsJsonAsync("api/messages", new { messageId = id, recipientIds = new[] { "nobody-knows" }, title = "t", unknownMember = 1 }, Cancellation);
+
+        Assert.Equal(HttpStatusCode.Accepted, response.StatusCode);
+        Assert.Empty(await _service.DeliveriesAsync(id));
+    }
+
+    [Fact]
+    public async Task The_faults_are_listed_by_member()
+    {
+        using var http = _service.ClientOf("publisher");
+        using var response = await http.PostAsJsonAsync("api/messages", new { recipientIds = Array.Empty<string>() }, Cancellation);
+
+        var errors = (await response.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("errors");
+        Assert.Equal(["messageId", "recipientIds", "title"], errors.EnumerateObject().Select(error => error.Name).Order());
+    }
+
+    [Theory]
+    [InlineData("GET", "/nowhere", 404, "not_found")]
+    [InlineData("PUT", "/api/messages", 405, "method_not_allowed")]
+    [InlineData("GET", "/api/messages/x/deliveries", 404, "not_found")]
+    public async Task What_is_not_there_is_a_problem_too(string method, string path, int status, string code)
+    {
+        using var http = _service.ClientOf("publisher");
+        using var response = await http.SendAsync(new HttpRequestMessage(new HttpMethod(method), path), Cancellation);
+
+        await SubscriptionsApiTests.AssertProblemAsync(response, status, code);
+    }
+
+    [Fact]
+    public async Task Another_content_type_is_refused()
+    {
+        using var http = _service.ClientOf("publisher");
+        using var response = await http.PostAsync("api/messages", new StringContent("{}", Encoding.UTF8, "text/plain"), Cancellation);
+
+        await SubscriptionsApiTests.AssertProblemAsync(response, 415, "unsupported_media_type");
+    }
+}

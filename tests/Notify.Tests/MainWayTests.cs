@@ -1,0 +1,330 @@
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Notify.Contracts;
+using Notify.LocalPushService;
+using Notify.Sending;
+using Notify.Store;
+
+namespace Notify.Tests;
+
+/// <summary>The whole way, from the event to the browser: the service as it ships, the in-memory bus, SQLite, the local push service.</summary>
+public sealed class MainWayTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Every_subscription_of_every_recipient_gets_the_message_once_and_the_author_does_not()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var phone = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        var laptop = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        var grace = (await service.SubscribeAsync(browser.Agent, "grace")).Subscription;
+        var author = (await service.SubscribeAsync(browser.Agent, "author")).Subscription;
+        var message = Message("Hello", "ada", "grace", "ada", "author", "nobody") with { AuthorId = "author" };
+
+        await service.PostAsync(message);
+
+        var rows = await service.SettledDeliveriesAsync(message.MessageId, 3);
+        Assert.All(rows, row => Assert.Equal("accepted", row.GetProperty("state").GetString()));
+        Assert.Equal(["ada", "ada", "grace"], rows.Select(row => row.GetProperty("userId").GetString()).Order());
+        await Eventually.TrueAsync(() => browser.Received.Count >= 3);
+        Assert.All([phone, laptop, grace], subscription => Assert.Equal(["Hello"], browser.TitlesOf(subscription)));
+        Assert.Empty(browser.TitlesOf(author));
+    }
+
+    [Fact]
+    public async Task The_same_message_published_twice_is_fanned_out_once()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        var message = Message("once", "ada");
+        var bus = service.Services.GetRequiredService<IBus>();
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => bus.Publish(message, Cancellation)));
+        await bus.Publish(Message("last", "ada"), Cancellation);
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Contains("last"));
+        Assert.Equal(["once", "last"], browser.TitlesOf(subscription));
+    }
+
+    [Fact]
+    public async Task Pushes_of_a_subscription_keep_their_order_while_earlier_ones_wait_for_retries()
+    {
+        await using var service = await NotifyService.StartAsync("--Notify:Sending:RetryDelay=00:00:00.05", "--Notify:Sending:MaxAttempts=100");
+        await using var browser = await Browser.OpenAsync(service);
+        var subscriptions = new List<LocalSubscription>();
+        for (var i = 0; i < 10; i++)
+        {
+            subscriptions.Add((await service.SubscribeAsync(browser.Agent, "ada")).Subscription);
+        }
+
+        service.Push.Faults.Add(new PushFault { Status = 503, Probability = 0.3, Times = int.MaxValue });
+        var titles = Enumerable.Range(0, 60).Select(i => $"{i:000}").ToList();
+        var bus = service.Services.GetRequiredService<IBus>();
+        foreach (var title in titles)
+        {
+            await bus.Publish(Message(title, "ada") with { ConversationId = "room" }, Cancellation);
+        }
+
+        await Eventually.TrueAsync(() => browser.Received.Count >= titles.Count * subscriptions.Count);
+        Assert.All(subscriptions, subscription => Assert.Equal(titles, browser.TitlesOf(subscription)));
+        Assert.True(service.Services.GetRequiredService<WaitingLines>().Count == 0);
+        await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation);
+        Assert.False(await db.WaitingPushes.AnyAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task A_retry_after_is_waited_out_and_the_delivery_says_so_meanwhile()
+    {
+        await using var service = await NotifyService.StartAsync("--Notify:Sending:RetryDelay=00:00:00.01");
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "2" });
+        var message = Message("later", "ada");
+        var start = TimeProvider.System.GetTimestamp();
+
+        await service.PostAsync(message);
+
+        var waiting = Assert.Single(await Eventually.GetAsync(() => service.DeliveriesAsync(message.MessageId), rows => rows.Count == 1));
+        Assert.Equal("retrying", waiting.GetProperty("state").GetString());
+        Assert.Equal(429, waiting.GetProperty("status").GetInt32());
+        Assert.NotEqual(default, waiting.GetProperty("nextAttemptAt").GetDateTimeOffset());
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Any());
+        Assert.True(TimeProvider.System.GetElapsedTime(start) >= TimeSpan.FromSeconds(2));
+        Assert.Equal(2, (await service.SettledDeliveriesAsync(message.MessageId, 1))[0].GetProperty("attempts").GetInt32());
+    }
+
+    [Theory]
+    [InlineData(404)]
+    [InlineData(410)]
+    public async Task A_gone_subscription_is_deleted_and_its_waiting_pushes_are_reported(int status)
+    {
+        await using var service = await NotifyService.StartAsync("--Notify:Sending:RetryDelay=00:00:00.2");
+        await using var browser = await Browser.OpenAsync(service);
+        var gone = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        var live = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        service.Push.Faults.Add(new PushFault { Endpoint = gone.Endpoint, Status = 503 });
+        service.Push.Faults.Add(new PushFault { Endpoint = gone.Endpoint, Status = status });
+        var (first, second) = (Message("first", "ada"), Message("second", "ada"));
+
+        await service.PostAsync(first);
+        await service.PostAsync(second);
+
+        foreach (var message in new[] { first, second })
+        {
+            var rows = await service.SettledDeliveriesAsync(message.MessageId, 2);
+            Assert.Equal(["accepted", "expired"], rows.Select(row => row.GetProperty("state").GetString()).Order());
+        }
+
+        using var http = service.ClientOf("ada");
+        await Eventually.GetAsync(() => http.GetStringAsync("api/subscriptions", Cancellation), json => System.Text.Json.JsonDocument.Parse(json).RootElement.GetArrayLength() == 1);
+        Assert.Equal(["first", "second"], browser.TitlesOf(live));
+        Assert.Empty(browser.TitlesOf(gone));
+    }
+
+    [Theory]
+    [InlineData(400, "failed", "rejected")]
+    [InlineData(401, "failed", "unauthorised")]
+    [InlineData(403, "failed", "unauthorised")]
+    [InlineData(413, "failed", "too_large")]
+    [InlineData(301, "failed", "rejected")]
+    [InlineData(406, "failed", "attempts_exhausted")]
+    [InlineData(429, "failed", "attempts_exhausted")]
+    [InlineData(500, "failed", "attempts_exhausted")]
+    [InlineData(503, "failed", "attempts_exhausted")]
+    public async Task No_other_answer_deletes_a_subscription_and_the_next_push_goes_on(int status, string state, string reason)
+    {
+        await using var service = await NotifyService.StartAsync("--Notify:Sending:RetryDelay=00:00:00.01", "--Notify:Sending:MaxAttempts=3");
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        service.Push.Faults.Add(new PushFault { Status = status, Times = reason == "attempts_exhausted" ? 3 : 1 });
+        var (failing, next) = (Message("failing", "ada"), Message("next", "ada"));
+
+        await service.PostAsync(failing);
+        await service.PostAsync(next);
+
+        var row = (await service.SettledDeliveriesAsync(failing.MessageId, 1))[0];
+        Assert.Equal(state, row.GetProperty("state").GetString());
+        Assert.StartsWith(reason, row.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.Equal(status, row.GetProperty("status").GetInt32());
+        await service.SettledDeliveriesAsync(next.MessageId, 1);
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Any());
+        Assert.Equal(["next"], browser.TitlesOf(subscription));
+    }
+
+    [Fact]
+    public async Task A_push_that_would_outlive_its_ttl_is_reported_and_never_sent_late()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "30" });
+        var stale = Message("stale", "ada") with { TtlSeconds = 10 };
+        var next = Message("next", "ada");
+
+        await service.PostAsync(stale);
+        await service.PostAsync(next);
+
+        var row = (await service.SettledDeliveriesAsync(stale.MessageId, 1))[0];
+        Assert.StartsWith("ttl_expired", row.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        await service.SettledDeliveriesAsync(next.MessageId, 1);
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Any());
+        Assert.Equal(["next"], browser.TitlesOf(subscription));
+    }
+
+    [Fact]
+    public async Task A_ttl_of_zero_is_sent_at_once_as_now_or_never()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        var message = Message("now", "ada") with { TtlSeconds = 0 };
+
+        await service.PostAsync(message);
+
+        Assert.Equal("accepted", (await service.SettledDeliveriesAsync(message.MessageId, 1))[0].GetProperty("state").GetString());
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Any());
+    }
+
+    [Fact]
+    public async Task A_subscription_that_hangs_does_not_hold_up_the_others()
+    {
+        await using var service = await NotifyService.StartAsync("--Notify:Sending:Timeout=00:00:05");
+        await using var browser = await Browser.OpenAsync(service);
+        var hanging = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        var other = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        service.Push.Faults.Add(new PushFault { Endpoint = hanging.Endpoint, Delay = TimeSpan.FromSeconds(60), Times = int.MaxValue });
+
+        for (var i = 0; i < 20; i++)
+        {
+            await service.PostAsync(Message($"{i:00}", "ada"));
+        }
+
+        await Eventually.GetAsync(() => Task.FromResult(browser.TitlesOf(other).Count()), count => count == 20, TimeSpan.FromSeconds(4));
+        Assert.Empty(browser.TitlesOf(hanging));
+    }
+
+    [Fact]
+    public async Task A_push_still_waiting_is_not_sent_once_its_subscription_has_moved_or_was_removed()
+    {
+        await using var service = await NotifyService.StartAsync("--Notify:Sending:RetryDelay=00:00:00.5");
+        await using var browser = await Browser.OpenAsync(service);
+        var moving = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        var (removed, removedId) = await service.SubscribeAsync(browser.Agent, "ada");
+        service.Push.Faults.Add(new PushFault { Endpoint = moving.Endpoint, Status = 503 });
+        service.Push.Faults.Add(new PushFault { Endpoint = removed.Endpoint, Status = 503 });
+        var message = Message("for ada only", "ada");
+        await service.PostAsync(message);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(message.MessageId), rows => rows.Count == 2);
+
+        using (var grace = service.ClientOf("grace"))
+        {
+            Assert.False((await NotifyService.RegisterAsync(grace, moving.ToJson())).GetProperty("isNew").GetBoolean());
+        }
+
+        using (var ada = service.ClientOf("ada"))
+        {
+            Assert.True((await ada.DeleteAsync($"api/subscriptions/{removedId}", Cancellation)).IsSuccessStatusCode);
+        }
+
+        var rows = await service.SettledDeliveriesAsync(message.MessageId, 2);
+        Assert.All(rows, row => Assert.Equal("subscription_gone", row.GetProperty("reason").GetString()));
+        await service.PostAsync(Message("for grace", "grace"));
+        await Eventually.TrueAsync(() => browser.TitlesOf(moving).Any());
+        Assert.Equal(["for grace"], browser.TitlesOf(moving));
+        Assert.Empty(browser.TitlesOf(removed));
+    }
+
+    [Fact]
+    public async Task What_waits_when_the_process_ends_is_sent_in_order_by_the_next()
+    {
+        var folder = Directory.CreateTempSubdirectory("notify-test-");
+        await using var push = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = "http://127.0.0.1:0" }, Cancellation);
+        string[] settings = [$"--Notify:LocalPushService:Url={push.Url.GetLeftPart(UriPartial.Authority)}", "--Notify:Sending:RetryDelay=00:00:02"];
+        await using var agent = await LocalUserAgent.ConnectAsync(push.Url, Cancellation);
+        var messages = new[] { Message("first", "ada"), Message("second", "ada"), Message("third", "ada") };
+        try
+        {
+            await using (var service = await NotifyService.StartAsync(folder, null, settings))
+            {
+                var subscription = (await service.SubscribeAsync(agent, "ada")).Subscription;
+                push.Faults.Add(new PushFault { Endpoint = subscription.Endpoint, Status = 503 });
+                foreach (var message in messages)
+                {
+                    await service.PostAsync(message);
+                    await Eventually.GetAsync(() => service.DeliveriesAsync(message.MessageId), rows => rows.Count == 1);
+                }
+            }
+
+            await using (var service = await NotifyService.StartAsync(folder, null, settings))
+            {
+                foreach (var message in messages)
+                {
+                    Assert.Equal("accepted", (await service.SettledDeliveriesAsync(message.MessageId, 1))[0].GetProperty("state").GetString());
+                }
+            }
+
+            var titles = new List<string>();
+            await foreach (var received in agent.Received.ReadAllAsync(Cancellation))
+            {
+                titles.Add(Browser.TitleOf(received));
+                if (titles.Count == messages.Length)
+                {
+                    break;
+                }
+            }
+
+            Assert.Equal(["first", "second", "third"], titles);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_large_audience_is_cut_into_parts_and_everybody_in_it_is_reached()
+    {
+        await using var service = await NotifyService.StartAsync("--Notify:Fanout:RecipientsPerPart=7");
+        await using var browser = await Browser.OpenAsync(service);
+        var users = Enumerable.Range(0, 40).Select(i => $"user-{i}").ToArray();
+        foreach (var user in users)
+        {
+            await service.SubscribeAsync(browser.Agent, user);
+        }
+
+        var message = Message("all hands", [.. users, .. Enumerable.Range(0, 1_000).Select(i => $"without-{i}")]);
+        await service.PostAsync(message);
+
+        var rows = await service.SettledDeliveriesAsync(message.MessageId, users.Length);
+        Assert.Equal(users.Order(), rows.Select(row => row.GetProperty("userId").GetString()).Order());
+    }
+
+    [Fact]
+    public async Task A_faulty_event_goes_to_the_error_queue_with_its_reason_and_blocks_nobody()
+    {
+        var faults = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        var bus = service.Services.GetRequiredService<IBusControl>();
+        var handle = bus.ConnectReceiveEndpoint("faults", endpoint => endpoint.Handler<Fault<MessagePosted>>(context =>
+        {
+            faults.Enqueue(context.Message.Exceptions[0].Message);
+            return Task.CompletedTask;
+        }));
+        await handle.Ready;
+
+        await bus.Publish(Message("", "ada") with { RecipientIds = [] }, Cancellation);
+        await bus.Publish(Message("good", "ada"), Cancellation);
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Any() && !faults.IsEmpty);
+        Assert.Equal(["good"], browser.TitlesOf(subscription));
+        Assert.Contains("recipientIds", Assert.Single(faults), StringComparison.Ordinal);
+    }
+
+    private static MessagePosted Message(string title, params string[] recipients) => new() { MessageId = Guid.CreateVersion7(), RecipientIds = recipients, Title = title };
+}

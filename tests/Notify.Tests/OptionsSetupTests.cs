@@ -1,0 +1,54 @@
+using Microsoft.Extensions.Options;
+using Notify.WebPush;
+
+namespace Notify.Tests;
+
+public sealed class OptionsSetupTests
+{
+    [Fact]
+    public void Outside_development_the_service_says_everything_that_is_missing_and_how_to_make_it()
+    {
+        var message = FailureOf("Production");
+
+        Assert.Contains("Notify__Vapid__PublicKey", message, StringComparison.Ordinal);
+        Assert.Contains("vapid generate", message, StringComparison.Ordinal);
+        Assert.Contains("Notify__Vapid__Subject", message, StringComparison.Ordinal);
+        Assert.Contains("Notify__Auth__SigningKey", message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--Notify:Auth:SigningKey=short", "too short")]
+    [InlineData("--Notify:Auth:Authority=https://login.example.com", "Audience")]
+    [InlineData("--Notify:Sending:MaxAttempts=0", "MaxAttempts")]
+    [InlineData("--Notify:Sending:Timeout=00:00:00", "Timeout")]
+    [InlineData("--Notify:Sending:MaxRetryDelay=00:00:00.5", "MaxRetryDelay")]
+    [InlineData("--Notify:PushServices:Allowed:0=https://push.example.com/path", "not an origin")]
+    [InlineData("--Notify:PushServices:Allowed:0=*", "neither a host")]
+    [InlineData("--Notify:Vapid:Subject=ops@example.com", "mailto:")]
+    [InlineData("--Notify:Vapid:PublicKey=BAAA", "PrivateKey")]
+    [InlineData("--Notify:Vapid:Previous:0:PublicKey=BAAA", "Previous__0")]
+    [InlineData("--Notify:Transport=RabbitMq", "not built yet")]
+    [InlineData("--Notify:Store=PostgreSql", "not built yet")]
+    [InlineData("--Notify:LocalPushService:Url=http://example.com", "LocalPushService")]
+    public void A_bad_setting_is_refused_at_start_by_its_name(string setting, string said) =>
+        Assert.Contains(said, FailureOf("Development", setting), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_refusal_never_repeats_a_secret()
+    {
+        using var pair = VapidKeyPair.Generate();
+        using var other = VapidKeyPair.Generate();
+
+        var message = FailureOf("Development", $"--Notify:Vapid:PublicKey={pair.PublicKey}", $"--Notify:Vapid:PrivateKey={other.PrivateKey}", "--Notify:Auth:SigningKey=s3cret");
+
+        Assert.Contains("Notify__Vapid", message, StringComparison.Ordinal);
+        Assert.DoesNotContain(other.PrivateKey, message, StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cret", message, StringComparison.Ordinal);
+    }
+
+    private static string FailureOf(string environment, params string[] settings)
+    {
+        var thrown = Assert.ThrowsAny<Exception>(() => NotifyApplication.Create([$"--environment={environment}", .. settings]));
+        return string.Join("\n", (thrown as AggregateException)?.InnerExceptions.Cast<OptionsValidationException>() ?? [Assert.IsType<OptionsValidationException>(thrown)]);
+    }
+}

@@ -1,0 +1,55 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using Notify.Store;
+using Notify.WebPush;
+
+namespace Notify.Tests.Store;
+
+/// <summary>A database file of its own, at the current schema.</summary>
+public sealed class TestStore : IAsyncDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("notify-test-");
+    private readonly ServiceProvider _services;
+
+    private TestStore(IInterceptor[] interceptors)
+    {
+        ConnectionString = $"Data Source={Path.Combine(_folder.FullName, "notify.db")}";
+        _services = new ServiceCollection().AddPooledDbContextFactory<NotifyDbContext>(options => options.UseNotifySqlite(ConnectionString).AddInterceptors(interceptors)).BuildServiceProvider();
+    }
+
+    public string ConnectionString { get; }
+
+    public IDbContextFactory<NotifyDbContext> Factory => _services.GetRequiredService<IDbContextFactory<NotifyDbContext>>();
+
+    public static async Task<TestStore> CreateAsync(params IInterceptor[] interceptors)
+    {
+        var store = new TestStore(interceptors);
+        await using var db = store.Open();
+        await db.Database.MigrateAsync(TestContext.Current.CancellationToken);
+        return store;
+    }
+
+    public NotifyDbContext Open() => Factory.CreateDbContext();
+
+    /// <summary>Endpoint and keys as a browser would make them.</summary>
+    public static PushSubscription NewPushSubscription(string? endpoint = null)
+    {
+        using var key = ECDiffieHellman.Create(ECCurve.NamedCurves.nistP256);
+        var point = key.ExportParameters(includePrivateParameters: false).Q;
+        return PushSubscription.Create(
+            endpoint ?? $"https://fcm.googleapis.com/fcm/send/{Guid.NewGuid():N}",
+            Base64Url.EncodeToString([4, .. point.X!, .. point.Y!]),
+            Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _services.DisposeAsync();
+        SqliteConnection.ClearAllPools();
+        _folder.Delete(recursive: true);
+    }
+}
