@@ -84,6 +84,9 @@ public static class NotifyApplication
     {
         Args = args,
 
+        // Whoever hosts the service: the page is found by this name while it lies in the source folder.
+        ApplicationName = typeof(NotifyApplication).Assembly.GetName().Name,
+
         // The page lies beside the program, wherever it is started from.
         ContentRootPath = AppContext.BaseDirectory,
         EnvironmentName = EnvironmentOf(args),
