@@ -1,72 +1,124 @@
-using System.Collections.Concurrent;
 using System.Net;
-using System.Runtime.CompilerServices;
+using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.FileProviders;
-using Microsoft.Extensions.Logging;
+using Notify.Contracts;
 using Notify.LocalPushService;
-using Xunit;
+using Notify.Sending;
+using Notify.Store;
+using Notify.Subscriptions;
+using Notify.Tests;
+using Notify.WebPush;
 
 namespace Notify.IntegrationTests.Browsers;
 
 /// <summary>
-/// What a browser needs around it: the files of wwwroot and the HTTP API at <see cref="Url"/>, a push service at
-/// <see cref="PushServiceWebSocketUrl"/>, and a way to push. The one place that names what stands behind those.
+/// What a browser needs around it: the service at <see cref="Url"/> and a push service at <see cref="PushServiceWebSocketUrl"/>. Each can be
+/// started anew at its address while the other, and the browser, stay.
 /// </summary>
 public sealed class BrowserHost : IAsyncDisposable
 {
-    private readonly WebApplication _application;
-    private readonly ConcurrentDictionary<string, JsonArray> _deliveries = new();
-    private ApplicationServer _applicationServer = new();
-    private LocalPushServer _pushService;
+    private const string AnyPort = "http://127.0.0.1:0";
 
-    private BrowserHost(WebApplication application, LocalPushServer pushService) => (_application, _pushService) = (application, pushService);
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("notify-browser-");
+    private LocalPushServer _pushService;
+    private NotifyService _service = null!;
+
+    private BrowserHost(LocalPushServer pushService) => _pushService = pushService;
 
     /// <summary>Where Notify is, with a trailing slash.</summary>
-    public Uri Url => new(_application.Urls.Single() + "/");
+    public Uri Url => _service.Url;
 
     /// <summary>The push service's browser side.</summary>
     public Uri PushServiceWebSocketUrl => new UriBuilder(_pushService.Url) { Scheme = "ws" }.Uri;
 
-    /// <summary>The subscriptions that the API holds, by endpoint.</summary>
-    public ConcurrentDictionary<string, Subscription> Subscriptions { get; } = new();
-
-    /// <summary>When set, the API refuses subscriptions with this problem code.</summary>
-    public string? RefuseSubscriptionsWith { get; set; }
-
-    /// <summary>A subscription as the browser registered it.</summary>
-    public sealed record Subscription(string Id, string UserId, string Endpoint, string P256dh, string Auth, string UserAgent, string? Replaces);
-
-    public static async Task<BrowserHost> StartAsync(CancellationToken ct)
-    {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Logging.ClearProviders();
-        builder.Services.AddCors();
-        var pushService = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = "http://127.0.0.1:0" }, ct);
-        var host = new BrowserHost(builder.Build(), pushService);
-        host.Map();
-        await host._application.StartAsync(ct);
-        return host;
-    }
-
     /// <summary>How often the browser answered a push with each code; 100 alone is good.</summary>
     public IReadOnlyDictionary<int, long> AcknowledgementsByCode => _pushService.Status.AcknowledgementsByCode;
 
-    /// <summary>Pushes to the one subscription; the push service has to take it.</summary>
-    public async Task PushAsync(string? payload, CancellationToken ct) =>
-        Assert.Equal(HttpStatusCode.Created, await _applicationServer.PushAsync(Assert.Single(Subscriptions.Values), payload, ct));
+    /// <summary>What the service has logged, since it was last started.</summary>
+    public IReadOnlyCollection<string> Log => _service.Logs.Lines;
 
-    /// <summary>A new application server key, as after a rotation; the next GET answers with it.</summary>
-    public void RotateApplicationServerKey()
+    public static async Task<BrowserHost> StartAsync(CancellationToken ct)
     {
-        _applicationServer.Dispose();
-        _applicationServer = new ApplicationServer();
+        var host = new BrowserHost(await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = AnyPort }, ct));
+        await host.StartServiceAsync(AnyPort);
+        return host;
+    }
+
+    /// <summary>The subscriptions in the store, whoever owns them.</summary>
+    public async Task<IReadOnlyList<Subscription>> SubscriptionsAsync(CancellationToken ct)
+    {
+        await using var db = await _service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(ct);
+        return await db.Subscriptions.AsNoTracking().ToListAsync(ct);
+    }
+
+    /// <summary>What a user's <c>GET</c> answers.</summary>
+    public async Task<JsonElement> GetAsync(string path, string userId, CancellationToken ct)
+    {
+        using var http = _service.ClientOf(userId);
+        return await http.GetFromJsonAsync<JsonElement>(path, ct);
+    }
+
+    /// <summary>Subscribes a simulated user agent for a user, and returns the subscription's id.</summary>
+    public async Task<Guid> SubscribeAnotherAsync(string userId, CancellationToken ct)
+    {
+        await using var browser = await LocalUserAgent.ConnectAsync(_pushService.Url, ct);
+        return (await _service.SubscribeAsync(browser, userId)).Id;
+    }
+
+    /// <summary>Deletes a user's subscription.</summary>
+    public async Task DeleteSubscriptionAsync(string userId, Guid id, CancellationToken ct)
+    {
+        using var http = _service.ClientOf(userId);
+        using var response = await http.DeleteAsync($"api/subscriptions/{id}", ct);
+        Assert.Equal(HttpStatusCode.NoContent, response.StatusCode);
+    }
+
+    /// <summary>Posts the event to the service, under an id of its own.</summary>
+    public Task PostAsync(MessagePosted message) => _service.PostAsync(message with { MessageId = Guid.NewGuid() });
+
+    /// <summary>Pushes to the one subscription what the service would not: any payload, or none at all. The push service has to take it.</summary>
+    public async Task PushAsync(string? payload, CancellationToken ct)
+    {
+        var subscription = Assert.Single(await SubscriptionsAsync(ct));
+        var keys = _service.Services.GetRequiredService<VapidKeyRing>().Current;
+        if (payload is null)
+        {
+            var endpoint = new Uri(subscription.Endpoint);
+            using var http = new HttpClient(PushServiceClient.CreateHandler());
+            using var request = new HttpRequestMessage(HttpMethod.Post, endpoint) { Headers = { { "TTL", "60" } } };
+            request.Headers.TryAddWithoutValidation("Authorization", _service.Services.GetRequiredService<VapidTokens>().GetAuthorization(endpoint, keys));
+            using var response = await http.SendAsync(request, ct);
+            Assert.Equal(HttpStatusCode.Created, response.StatusCode);
+        }
+        else
+        {
+            var outcome = await _service.Services.GetRequiredService<PushServiceClient>().SendAsync(
+                PushSubscription.Create(subscription.Endpoint, subscription.P256dh, subscription.Auth), new PushMessage(Encoding.UTF8.GetBytes(payload)), keys, ct);
+            Assert.IsType<PushOutcome.Accepted>(outcome);
+        }
+    }
+
+    /// <summary>Starts the service anew with a new VAPID pair; the old one is configured as a previous one.</summary>
+    public async Task RotateVapidKeysAsync()
+    {
+        var old = _service.Services.GetRequiredService<VapidKeyRing>().Current;
+        using var current = VapidKeyPair.Generate();
+        await RestartServiceAsync(
+            $"--Notify:Vapid:PublicKey={current.PublicKey}",
+            $"--Notify:Vapid:PrivateKey={current.PrivateKey}",
+            $"--Notify:Vapid:Previous:0:PublicKey={old.PublicKey}",
+            $"--Notify:Vapid:Previous:0:PrivateKey={old.PrivateKey}");
+    }
+
+    /// <summary>Starts the service anew at the same address, on the same store.</summary>
+    public async Task RestartServiceAsync(params string[] settings)
+    {
+        var url = Url.GetLeftPart(UriPartial.Authority);
+        await _service.DisposeAsync();
+        await StartServiceAsync(url, settings);
     }
 
     /// <summary>Starts the push service anew at the same address; it has lost all it knew.</summary>
@@ -77,86 +129,14 @@ public sealed class BrowserHost : IAsyncDisposable
         _pushService = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = url }, ct);
     }
 
-    private void Map()
-    {
-        _application.UseCors(policy => policy.AllowAnyOrigin().AllowAnyHeader().AllowAnyMethod());
-        _application.Use((context, next) =>
-        {
-            context.Response.Headers.ContentSecurityPolicy = "default-src 'self'";
-            return next(context);
-        });
-        var files = new PhysicalFileProvider(SourceFolder());
-        _application.UseDefaultFiles(new DefaultFilesOptions { FileProvider = files });
-        _application.UseStaticFiles(new StaticFileOptions { FileProvider = files });
-
-        var api = _application.MapGroup("/api");
-        api.MapGet("/vapid-public-key", () => new { publicKey = _applicationServer.PublicKey });
-        api.MapPost("/subscriptions", Register);
-        api.MapGet("/subscriptions", (HttpContext context) => Subscriptions.Values.Where(each => each.UserId == UserId(context)).Select(each => new
-        {
-            id = each.Id,
-            pushService = "127.0.0.1",
-            userAgent = each.UserAgent,
-            createdAt = TimeProvider.System.GetUtcNow(),
-            lastAcceptedAt = (DateTimeOffset?)null,
-        }));
-        api.MapDelete("/subscriptions", (string endpoint) => Subscriptions.TryRemove(endpoint, out _) ? Results.NoContent() : Results.NotFound());
-        api.MapDelete("/subscriptions/{id}", (string id) =>
-            Subscriptions.Values.FirstOrDefault(each => each.Id == id) is { } found && Subscriptions.TryRemove(found.Endpoint, out _)
-                ? Results.NoContent() : Results.NotFound());
-        api.MapPost("/messages", PostMessage);
-        api.MapGet("/messages/{messageId}/deliveries", (string messageId) => _deliveries.GetValueOrDefault(messageId) ?? []);
-    }
-
-    private IResult Register(HttpContext context, JsonObject body)
-    {
-        if (RefuseSubscriptionsWith is { } code)
-            return Results.Problem("Refused by the test.", statusCode: 422, extensions: new Dictionary<string, object?> { ["code"] = code });
-        var (endpoint, keys, replaces) = ((string)body["endpoint"]!, body["keys"]!, (string?)body["replaces"]);
-        var isNew = !Subscriptions.TryGetValue(endpoint, out var known);
-        if (replaces is not null)
-            Subscriptions.TryRemove(replaces, out _);
-        var id = known?.Id ?? Guid.NewGuid().ToString();
-        Subscriptions[endpoint] = new(
-            id, UserId(context), endpoint, (string)keys["p256dh"]!, (string)keys["auth"]!, context.Request.Headers.UserAgent.ToString(), replaces);
-        return Results.Json(new { id, isNew }, statusCode: isNew ? 201 : 200);
-    }
-
-    private async Task<IResult> PostMessage(JsonObject body, CancellationToken ct)
-    {
-        var messageId = (string)body["messageId"]!;
-        var recipients = body["recipientIds"]!.AsArray().Select(id => (string)id!).ToHashSet();
-        var deliveries = new JsonArray();
-        foreach (var subscription in Subscriptions.Values.Where(each => recipients.Contains(each.UserId)))
-        {
-            var notification = new { title = (string?)body["title"], body = (string?)body["body"], navigate = (string?)body["url"], tag = (string?)body["tag"] ?? messageId, data = new { messageId } };
-            var status = await _applicationServer.PushAsync(subscription, JsonSerializer.Serialize(new { web_push = 8030, notification }), ct);
-            deliveries.Add(JsonSerializer.SerializeToNode(new
-            {
-                subscriptionId = subscription.Id,
-                userId = subscription.UserId,
-                state = status == HttpStatusCode.Created ? "accepted" : "failed",
-                attempts = 1,
-                status = (int)status,
-                reason = (string?)null,
-                nextAttemptAt = (DateTimeOffset?)null,
-                updatedAt = TimeProvider.System.GetUtcNow(),
-            }));
-        }
-        _deliveries[messageId] = deliveries;
-        return Results.Accepted();
-    }
-
-    private static string UserId(HttpContext context) => context.Request.Headers["X-Notify-User"].ToString();
-
-    private static string SourceFolder([CallerFilePath] string here = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../../src/Notify/wwwroot"));
+    // It finds the push service's port in use, and shares it as a second worker on one machine does.
+    private async Task StartServiceAsync(string url, params string[] settings) =>
+        _service = await NotifyService.StartAsync(_folder, null, [$"--urls={url}", $"--Notify:LocalPushService:Url={_pushService.Url}", .. settings]);
 
     public async ValueTask DisposeAsync()
     {
-        await _application.StopAsync();
-        await _application.DisposeAsync();
+        await _service.DisposeAsync();
         await _pushService.DisposeAsync();
-        _applicationServer.Dispose();
+        _folder.Delete(recursive: true);
     }
 }

@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Xunit;
 
 namespace Notify.IntegrationTests.Browsers;
 
@@ -11,7 +10,7 @@ namespace Notify.IntegrationTests.Browsers;
 /// An unmodified Firefox ESR without a window, on a fresh profile, whose push service is the given one.
 /// Disposing it ends its processes and deletes its profile.
 /// </summary>
-public sealed class Firefox : IAsyncDisposable
+public sealed partial class Firefox : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private static readonly string[] Events = ["log.entryAdded"];
@@ -171,39 +170,19 @@ public sealed class Firefox : IAsyncDisposable
         await Driver.SendAsync("input.performActions", new { context = _context, actions }, _ct);
     }
 
-    /// <summary>Clicks the newest notification on the screen, in the browser's own window for it.</summary>
-    public async Task ClickNotificationAsync()
+    /// <summary>Clicks into a field and types over what is in it.</summary>
+    public async Task TypeAsync(string selector, string text)
     {
-        const string Alert = "Services.wm.getMostRecentWindow('alert:alert')";
-        var chrome = await ChromeAsync();
-        // gIsActive is set once the window listens to clicks.
-        await WaitUntilAsync(chrome, $"{Alert}?.gIsActive");
-        await RunAsync(chrome, $"void {Alert}.document.getElementById('alertBox').click()");
-    }
-
-    /// <summary>Waits until the tabs show exactly these pages.</summary>
-    public async Task WaitForTabsAsync(params Uri[] urls)
-    {
-        var expected = JsonSerializer.Serialize(urls.Select(url => url.AbsoluteUri).Order(StringComparer.Ordinal));
-        await WaitUntilAsync(await ChromeAsync(), $$"""
-            JSON.stringify([...Services.wm.getEnumerator("navigator:browser")]
-              .flatMap((window) => window.gBrowser.browsers.map((browser) => browser.currentURI.spec)).sort())
-              === JSON.stringify({{expected}})
-            """);
-    }
-
-    // The browser's own window, where its scripts and not a page's run.
-    private async Task<string> ChromeAsync()
-    {
-        var tree = await Driver.SendAsync("browsingContext.getTree", new Dictionary<string, object> { ["moz:scope"] = "chrome" }, _ct);
-        return (string)tree["contexts"]![0]!["context"]!;
-    }
-
-    /// <summary>The visible part of the page as PNG.</summary>
-    public async Task<byte[]> ScreenshotAsync()
-    {
-        var shot = await Driver.SendAsync("browsingContext.captureScreenshot", new { context = _context }, _ct);
-        return Convert.FromBase64String((string)shot["data"]!);
+        const string Control = "\uE009";
+        await ClickAsync(selector);
+        object[] steps =
+        [
+            new { type = "keyDown", value = Control }, new { type = "keyDown", value = "a" },
+            new { type = "keyUp", value = "a" }, new { type = "keyUp", value = Control },
+            .. text.SelectMany(each => new object[] { new { type = "keyDown", value = each }, new { type = "keyUp", value = each } }),
+        ];
+        object[] actions = [new { type = "key", id = "keyboard", actions = steps }];
+        await Driver.SendAsync("input.performActions", new { context = _context, actions }, _ct);
     }
 
     private async Task<JsonNode> RunAsync(string context, string expression)

@@ -1,0 +1,90 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Notify.Contracts;
+using Notify.Subscriptions;
+
+namespace Notify.IntegrationTests.Browsers;
+
+/// <summary>A test with a Firefox of its own, before a service and a push service of its own. They run one at a time.</summary>
+[Collection("Firefox")]
+public abstract class BrowserTest : IAsyncLifetime
+{
+    protected const string Module = "(await import('/notify.js'))";
+    protected const string Shown = "navigator.serviceWorker.ready.then((registration) => registration.getNotifications())";
+
+    private BrowserHost? _host;
+    private Firefox? _firefox;
+
+    protected static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    protected BrowserHost Host => _host ?? throw new InvalidOperationException("The service has not been started.");
+
+    protected Firefox Firefox => _firefox ?? throw new InvalidOperationException("Firefox has not been started.");
+
+    public async ValueTask InitializeAsync()
+    {
+        _host = await BrowserHost.StartAsync(Ct);
+        _firefox = await Firefox.StartAsync(_host.PushServiceWebSocketUrl, Ct);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_firefox is not null)
+        {
+            if (TestContext.Current.TestState?.Result == TestResult.Failed)
+            {
+                TestContext.Current.AddAttachment("page", await _firefox.ScreenshotAsync(), "image/png");
+                TestContext.Current.AddAttachment("log", string.Join('\n', Host.Log));
+            }
+
+            await _firefox.DisposeAsync();
+        }
+
+        if (_host is not null)
+            await _host.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    protected async Task OpenPageAsync()
+    {
+        await Firefox.NavigateAsync(Host.Url);
+        await Firefox.WaitUntilAsync("document.documentElement.dataset.ready");
+    }
+
+    /// <summary>Opens the page and subscribes the browser by its button, for ada.</summary>
+    protected async Task SubscribeAsync()
+    {
+        await OpenPageAsync();
+        await Firefox.ClickAsync("#subscribe");
+        await WaitForTextAsync("#standing", "This browser is subscribed.");
+    }
+
+    /// <summary>The one subscription in the store.</summary>
+    protected async Task<Subscription> SubscriptionAsync() => Assert.Single(await Host.SubscriptionsAsync(Ct));
+
+    /// <summary>Posts an event for ada.</summary>
+    protected Task PostAsync(string title, string? url = null) =>
+        Host.PostAsync(new MessagePosted { RecipientIds = ["ada"], Title = title, Url = url });
+
+    protected async Task<string> TextAsync(string selector) =>
+        (string)(await Firefox.EvaluateAsync($"document.querySelector({JsonSerializer.Serialize(selector)}).textContent"))!;
+
+    protected Task WaitForTextAsync(string selector, string text) =>
+        Firefox.WaitUntilAsync($"document.querySelector({JsonSerializer.Serialize(selector)})?.textContent === {JsonSerializer.Serialize(text)}");
+
+    protected async Task<JsonNode> StateAsync() => (await Firefox.EvaluateAsync($"{Module}.state()"))!;
+
+    protected static void AssertState(JsonNode state, bool subscribed) =>
+        Assert.Equal(
+            (true, "granted", subscribed, subscribed),
+            ((bool)state["supported"]!, (string)state["permission"]!, (bool)state["subscribed"]!, (bool)state["registered"]!));
+
+    /// <summary>The one notification that is shown, once it is, and closed as it is read; the browser answers a push a little earlier.</summary>
+    protected async Task<JsonNode> TakeNotificationAsync()
+    {
+        await Firefox.WaitUntilAsync($"{Shown}.then((shown) => shown.length > 0)");
+        var shown = await Firefox.EvaluateAsync(
+            $"{Shown}.then((shown) => shown.map((each) => {{ each.close(); return {{ title: each.title, body: each.body, tag: each.tag }}; }}))");
+        return Assert.Single(shown!.AsArray())!;
+    }
+}

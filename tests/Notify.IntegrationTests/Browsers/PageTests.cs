@@ -1,0 +1,94 @@
+namespace Notify.IntegrationTests.Browsers;
+
+public sealed class PageTests : BrowserTest
+{
+    [Fact]
+    public async Task The_page_loads_without_errors_on_the_console()
+    {
+        await OpenPageAsync();
+
+        Assert.Equal("Send yourself a push message.", await TextAsync("h1"));
+        Assert.Equal("PNG"u8.ToArray(), (await Firefox.ScreenshotAsync())[1..4]);
+        Assert.Empty(Firefox.ConsoleErrors);
+    }
+
+    [Fact]
+    public async Task Every_link_of_the_page_leads_somewhere()
+    {
+        await OpenPageAsync();
+
+        var links = await Firefox.EvaluateAsync(
+            "Promise.all([...document.querySelectorAll('a[href]')].map(async ({ href }) => ({ href, status: (await fetch(href)).status })))");
+        Assert.NotEmpty(links!.AsArray());
+        Assert.All(links.AsArray(), link => Assert.Equal(200, (int)link!["status"]!));
+    }
+
+    [Fact]
+    public async Task A_user_allows_subscribes_posts_sees_it_arrive_and_unsubscribes_by_the_pages_own_buttons()
+    {
+        await Firefox.AskForPermissionAsync();
+        await OpenPageAsync();
+        Assert.Equal("Your browser will ask for permission.", await TextAsync("#standing"));
+
+        await Firefox.ClickAsync("#subscribe");
+        await Firefox.AllowAsync();
+        await WaitForTextAsync("#standing", "This browser is subscribed.");
+        await WaitForTextAsync("#subscriptions li strong", "Firefox on Linux, this browser");
+
+        await Firefox.TypeAsync("#title", "Lunch at noon?");
+        await Firefox.TypeAsync("#body", "The place by the river, a table for four.");
+        await Firefox.ClickAsync("#message-form button[type=submit]");
+        await WaitForTextAsync("#sent", "202 Accepted");
+
+        await WaitForTextAsync("#arrived li strong", "Lunch at noon?");
+        Assert.Equal("The place by the river, a table for four.", await TextAsync("#arrived li span"));
+        Assert.Matches("^[0-9]+ ms[0-9]{1,2}:[0-9]{2}:[0-9]{2}", await TextAsync("#arrived li .figure"));
+        await WaitForTextAsync("#deliveries .state", "accepted");
+        Assert.Matches("^1 attempt · HTTP 201 · ", await TextAsync("#deliveries small"));
+        await Firefox.WaitUntilAsync("document.querySelector('#subscriptions small')?.textContent.includes('last push')");
+        await TakePicturesAsync();
+        Assert.Equal("Lunch at noon?", (string?)(await TakeNotificationAsync())["title"]);
+
+        Assert.Equal(1, (await Host.GetAsync("api/subscriptions", "ada", Ct)).GetArrayLength());
+        await Firefox.ClickAsync("#unsubscribe");
+        await WaitForTextAsync("#standing", "Allowed, not subscribed.");
+        Assert.Equal(0, (await Host.GetAsync("api/subscriptions", "ada", Ct)).GetArrayLength());
+        AssertState(await StateAsync(), subscribed: false);
+        Assert.Empty(Firefox.ConsoleErrors);
+    }
+
+    [Fact]
+    public async Task The_page_shows_the_subscription_but_neither_its_endpoint_nor_its_keys()
+    {
+        await SubscribeAsync();
+
+        var subscription = await SubscriptionAsync();
+        Assert.Equal("ada", subscription.UserId);
+        await WaitForTextAsync("#subscriptions li strong", "Firefox on Linux, this browser");
+        AssertState(await StateAsync(), subscribed: true);
+        var page = (string)(await Firefox.EvaluateAsync("document.documentElement.outerHTML"))!;
+        Assert.All([subscription.Endpoint, subscription.P256dh, subscription.Auth], secret => Assert.DoesNotContain(secret, page, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Another_user_of_the_page_takes_the_subscription_over()
+    {
+        await SubscribeAsync();
+        await Firefox.EvaluateAsync("(() => { const user = document.querySelector('#user'); user.value = 'bob'; user.dispatchEvent(new Event('change')); })()");
+        await Firefox.WaitUntilAsync("document.querySelector('#owner').textContent === 'bob' && document.querySelector('#subscriptions li')");
+        Assert.Equal("bob", (await SubscriptionAsync()).UserId);
+    }
+
+    // NOTIFY_TEST_PICTURES names the folder to put them in; docs/images has the first.
+    private async Task TakePicturesAsync()
+    {
+        foreach (var (name, width, dark) in new[] { ("page", 1280, false), ("page-dark", 1280, true), ("page-phone", 390, false), ("page-phone-dark", 390, true) })
+        {
+            var picture = await Firefox.ScreenshotAsync(width, dark);
+            Assert.True(
+                (bool)(await Firefox.EvaluateAsync("document.documentElement.scrollWidth <= innerWidth"))!, $"The page is wider than {width} pixels.");
+            if (Environment.GetEnvironmentVariable("NOTIFY_TEST_PICTURES") is { Length: > 0 } folder)
+                await File.WriteAllBytesAsync(Path.Combine(folder, $"{name}.png"), picture, Ct);
+        }
+    }
+}
