@@ -93,9 +93,10 @@
   async function renew({ oldSubscription, newSubscription }) {
     const settings = (await stored("readonly", (store) => store.get(self.registration.scope))) ?? {};
     const api = settings.api ?? new URL("/", self.location).href;
+    // Not with the old one's key: the service takes every registration to be made with the key it has now.
     const subscription = newSubscription ?? (await self.registration.pushManager.subscribe({
       userVisibleOnly: true,
-      applicationServerKey: oldSubscription?.options.applicationServerKey ?? (await applicationServerKey(api)),
+      applicationServerKey: await applicationServerKey(api),
     }));
     const response = await fetch(new URL("api/subscriptions", api), {
       method: "POST",

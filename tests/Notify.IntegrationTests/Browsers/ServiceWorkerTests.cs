@@ -83,11 +83,15 @@ public sealed class ServiceWorkerTests : BrowserTest
         await Firefox.WaitForTabsAsync(new Uri("about:blank"), new Uri(Host.Url, opened));
     }
 
-    [Fact]
-    public async Task A_subscription_that_the_push_service_lost_is_renewed_with_no_help()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_subscription_that_the_push_service_lost_is_renewed_with_no_help(bool afterAKeyRotation)
     {
         await SubscribeAsync();
         var old = await SubscriptionAsync();
+        if (afterAKeyRotation)
+            await Host.RotateVapidKeysAsync();
         await Host.RestartPushServiceAsync(Ct);
 
         await Firefox.WaitUntilAsync($$"""
