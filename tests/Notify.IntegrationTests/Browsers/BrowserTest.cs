@@ -24,7 +24,16 @@ public abstract class BrowserTest : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _host = await BrowserHost.StartAsync(Ct);
-        _firefox = await Firefox.StartAsync(_host.PushServiceWebSocketUrl, Ct);
+        try
+        {
+            _firefox = await Firefox.StartAsync(_host.PushServiceWebSocketUrl, Ct);
+        }
+        catch
+        {
+            // A test that was skipped here is not disposed.
+            await DisposeAsync();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -42,6 +51,7 @@ public abstract class BrowserTest : IAsyncLifetime
 
         if (_host is not null)
             await _host.DisposeAsync();
+
         GC.SuppressFinalize(this);
     }
 
