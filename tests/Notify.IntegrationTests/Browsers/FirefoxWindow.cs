@@ -54,6 +54,9 @@ public sealed partial class Firefox
         // As high as the page, or a scrollbar would take its part of the width.
         await ResizeAsync(width, (int)(await EvaluateAsync("document.documentElement.scrollHeight"))!);
         await WaitUntilAsync($"innerWidth === {width} && matchMedia('(prefers-color-scheme: dark)').matches === {(dark ? "true" : "false")}");
+        // Where the last click was may be another button now; the pointer would lie on it.
+        object[] aside = [new { type = "pointer", id = "mouse", actions = new[] { new { type = "pointerMove", x = 0, y = 0 } } }];
+        await Driver.SendAsync("input.performActions", new { context = _context, actions = aside }, _ct);
         // Colours fade, and rows slide in.
         await WaitUntilAsync("document.getAnimations().length === 0");
         return await CaptureAsync("document");
