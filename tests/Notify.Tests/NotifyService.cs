@@ -1,5 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json;
+using MassTransit.InMemoryTransport;
+using MassTransit.Transports;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -91,6 +93,19 @@ public sealed class NotifyService : IAsyncDisposable
         using var http = ClientOf("publisher");
         return (await http.GetFromJsonAsync<List<JsonElement>>($"api/messages/{messageId}/deliveries", TestContext.Current.CancellationToken))!;
     }
+
+    /// <summary>Lets the in-memory bus believe that a day has passed, so that what it holds back comes back.</summary>
+    public async Task SkipWaitsAsync() => await ((IInMemoryDelayProvider)Services.GetRequiredService<IBusInstance>()).Advance(TimeSpan.FromDays(1));
+
+    /// <summary>Waits until every delivery of a message has come to its end, skipping the waits between attempts.</summary>
+    public async Task<IReadOnlyList<JsonElement>> SettledAfterWaitsAsync(Guid messageId, int count) =>
+        await Eventually.GetAsync(
+            async () =>
+            {
+                await SkipWaitsAsync();
+                return await DeliveriesAsync(messageId);
+            },
+            rows => rows.Count == count && rows.All(row => row.GetProperty("state").GetString() != "retrying"));
 
     /// <summary>Waits until every delivery of a message has come to its end.</summary>
     public async Task<IReadOnlyList<JsonElement>> SettledDeliveriesAsync(Guid messageId, int count) =>

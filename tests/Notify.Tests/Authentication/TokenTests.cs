@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Security.Claims;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Logging;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Notify.WebPush;
@@ -34,7 +35,8 @@ public sealed class TokenTests : IAsyncLifetime
             $"--Notify:Vapid:PrivateKey={pair.PrivateKey}",
             $"--Notify:Auth:SigningKey={Key}",
             "--Notify:Auth:Audience=notify",
-        ]);
+        ],
+        builder => builder.Logging.ClearProviders());
         await _app.StartAsync(Cancellation);
         _http = new HttpClient { BaseAddress = NotifyApplication.AddressOf(_app) };
     }
