@@ -36,6 +36,12 @@ internal static class DemoCommand
 
     private static async Task<int> RunAsync(CancellationToken cancellationToken)
     {
+        if (Console.IsOutputRedirected)
+        {
+            // Plain lines, not broken at a width that nobody has.
+            AnsiConsole.Profile.Width = int.MaxValue;
+        }
+
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(Patience);
         var folder = Directory.CreateTempSubdirectory("notify-demo-");
@@ -66,6 +72,7 @@ internal static class DemoCommand
             [
                 $"--environment={Environments.Development}", "--urls=http://127.0.0.1:0", "--Notify:LocalPushService:Url=http://127.0.0.1:0",
                 $"--ConnectionStrings:Notify=Data Source={Path.Combine(folder.FullName, "notify.db")}", "--Notify:Sending:RetryDelay=00:00:00.5",
+                "--Notify:Transport=InMemory", "--Notify:Store=Sqlite",
             ],
             builder => builder.Logging.ClearProviders());
         await StepAsync("Starting the service: in-memory bus, SQLite, local push service", () => app.StartAsync(cancellationToken));
@@ -132,7 +139,7 @@ internal static class DemoCommand
             var notification = JsonDocument.Parse(received.Content).RootElement.GetProperty("notification");
             Expect(notification.GetProperty("body").GetString() == message.Body, $"{devices[received.Subscription]} got something else");
             Expect(waiting.Remove(devices[received.Subscription]), $"{devices[received.Subscription]} got it twice, or should not have");
-            Line($"{devices[received.Subscription]}: got {received.Content.Length} bytes, decrypted: {notification.GetProperty("title").GetString()}: {notification.GetProperty("body").GetString()}  ({live - waiting.Count} of {live})");
+            Line($"{devices[received.Subscription]}: decrypted {received.Content.Length} bytes, “{notification.GetProperty("title").GetString()}: {notification.GetProperty("body").GetString()}” ({live - waiting.Count} of {live})");
             if (waiting.Count == 0)
             {
                 return;

@@ -1,4 +1,5 @@
 using MassTransit;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Notify.Deliveries;
 using Notify.Fanout;
 using Notify.Sending;
@@ -12,6 +13,8 @@ public static class MessagingSetup
     /// <summary>Adds every consumer with its queue, limits and retries; for the service's bus and for a test harness alike.</summary>
     public static IBusRegistrationConfigurator AddNotifyConsumers(this IBusRegistrationConfigurator bus)
     {
+        bus.TryAddSingleton<OrderedTurns>();
+        bus.TryAddSingleton<PushSender>();
         bus.AddConsumer<UserFanoutConsumer, UserFanoutConsumerDefinition>();
         bus.AddConsumer<UserFanoutPartConsumer, UserFanoutPartConsumerDefinition>();
         bus.AddConsumer<SubscriptionSendConsumer, SubscriptionSendConsumerDefinition>();
@@ -22,8 +25,6 @@ public static class MessagingSetup
 
     internal static IServiceCollection AddNotifyMessaging(this IServiceCollection services)
     {
-        services.AddSingleton<OrderedTurns>().AddSingleton<PushSender>();
-
         // A message published before its queue is bound would vanish.
         services.AddOptions<MassTransitHostOptions>().Configure(options => options.WaitUntilStarted = true);
         return services.AddMassTransit(bus =>

@@ -97,7 +97,7 @@ public sealed class BrowserConnectionTests : LocalPushTest
         string version = notification.GetProperty("version").GetString()!;
         await userAgent.SendAsync($$"""{"messageType":"ack","updates":[{"channelID":"{{Channel}}","version":"{{version}}","code":100}]}""");
         await userAgent.SendAsync($$"""{"messageType":"nack","version":"{{version}}","code":302}""");
-        await Until.TrueAsync(() => PushService.Status.AcknowledgementsByCode.ContainsKey(302));
+        await Eventually.TrueAsync(() => PushService.Status.AcknowledgementsByCode.ContainsKey(302));
         Assert.Equal(0, PushService.Status.Stored);
         Assert.Equal(1, PushService.Status.AcknowledgementsByCode[100]);
     }

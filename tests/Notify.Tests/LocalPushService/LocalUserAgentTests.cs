@@ -26,7 +26,7 @@ public sealed class LocalUserAgentTests : LocalPushTest
         ReceivedPush push = await UserAgent.Received.ReadAsync(Ct);
         Assert.NotNull(push.Error);
         Assert.Empty(push.Content);
-        await Until.TrueAsync(() => PushService.Status.AcknowledgementsByCode.GetValueOrDefault(101) == 1);
+        await Eventually.TrueAsync(() => PushService.Status.AcknowledgementsByCode.GetValueOrDefault(101) == 1);
     }
 
     [Fact]

@@ -19,7 +19,7 @@ public sealed class PushApiTests : LocalPushTest
         Assert.Same(Subscription, push.Subscription);
         Assert.Equal("hello", Encoding.UTF8.GetString(push.Content));
         Assert.Null(push.Error);
-        await Until.TrueAsync(() => PushService.Status.AcknowledgementsByCode.GetValueOrDefault(100) == 1);
+        await Eventually.TrueAsync(() => PushService.Status.AcknowledgementsByCode.GetValueOrDefault(100) == 1);
         Assert.Equal(0, PushService.Status.Stored);
     }
 

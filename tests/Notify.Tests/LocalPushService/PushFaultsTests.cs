@@ -69,11 +69,11 @@ public sealed class PushFaultsTests : LocalPushTest
     {
         PushService.Faults.Add(new PushFault { Delay = TimeSpan.FromSeconds(30) });
         Task<HttpResponseMessage> sending = ApplicationServer.SendAsync(Subscription, "slow");
-        await Until.TrueAsync(() => PushService.Faults.Active.Count == 0);
+        await Eventually.TrueAsync(() => PushService.Faults.Active.Count == 0);
         Assert.False(sending.IsCompleted);
 
         // The rule is gone a moment before the timer is set, so the clock goes on until it has struck.
-        await Until.TrueAsync(() =>
+        await Eventually.TrueAsync(() =>
         {
             Time.Advance(TimeSpan.FromSeconds(30));
             return sending.IsCompleted;

@@ -21,7 +21,7 @@ public sealed class UserAgentTests : LocalPushTest
 
         await UserAgent.ReconnectAsync(Ct);
         Assert.Equal(["1", "2", "3"], [await NextTextAsync(), await NextTextAsync(), await NextTextAsync()]);
-        await Until.TrueAsync(() => PushService.Status.Stored == 0);
+        await Eventually.TrueAsync(() => PushService.Status.Stored == 0);
     }
 
     [Fact]
@@ -93,11 +93,11 @@ public sealed class UserAgentTests : LocalPushTest
         if (acknowledged)
         {
             await first.SendAsync($$"""{"messageType":"ack","updates":[{"channelID":"{{Channel}}","version":"{{one}}","code":100}]}""");
-            await Until.TrueAsync(() => PushService.Status.Stored == 1);
+            await Eventually.TrueAsync(() => PushService.Status.Stored == 1);
         }
 
         first.Cut();
-        await Until.TrueAsync(() => PushService.Status.ConnectedUserAgents == 1);
+        await Eventually.TrueAsync(() => PushService.Status.ConnectedUserAgents == 1);
         using RawUserAgent second = await RawUserAgent.OpenAsync(PushService.Url);
         await second.HelloAsync(uaid);
         Assert.Equal(acknowledged ? two : one, Version(await second.ReadAsync()));
