@@ -204,12 +204,14 @@ public sealed class MainWayTests
         var other = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         service.Push.Faults.Add(new PushFault { Endpoint = hanging.Endpoint, Delay = TimeSpan.FromHours(1), Times = int.MaxValue });
 
-        for (var i = 0; i < 20; i++)
+        // More than are handled at once.
+        var bus = service.Services.GetRequiredService<IBus>();
+        for (var i = 0; i < 400; i++)
         {
-            await service.PostAsync(Message($"{i:00}", "ada"));
+            await bus.Publish(Message($"{i:000}", "ada"), Cancellation);
         }
 
-        await Eventually.GetAsync(() => Task.FromResult(browser.TitlesOf(other).Count()), count => count == 20);
+        await Eventually.GetAsync(() => Task.FromResult(browser.TitlesOf(other).Count()), count => count == 400);
         Assert.Empty(browser.TitlesOf(hanging));
 
         // Cuts the connection, so that the service need not wait for it to stop.
@@ -245,6 +247,77 @@ public sealed class MainWayTests
         await Eventually.TrueAsync(() => browser.TitlesOf(moving).Any());
         Assert.Equal(["for grace"], browser.TitlesOf(moving));
         Assert.Empty(browser.TitlesOf(removed));
+    }
+
+    [Fact]
+    public async Task What_waits_for_a_subscriptions_new_owner_is_not_dropped_with_what_waited_for_the_old_one()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "3600" });
+        var (old, @new) = (Message("for ada", "ada"), Message("for grace", "grace"));
+        await service.PostAsync(old);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(old.MessageId), rows => rows.Count == 1);
+        using (var grace = service.ClientOf("grace"))
+        {
+            await NotifyService.RegisterAsync(grace, subscription.ToJson());
+        }
+
+        await service.PostAsync(@new);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(@new.MessageId), rows => rows.Count == 1);
+
+        Assert.Equal("subscription_gone", (await service.SettledAfterWaitsAsync(old.MessageId, 1))[0].GetProperty("reason").GetString());
+        Assert.Equal("accepted", (await service.SettledAfterWaitsAsync(@new.MessageId, 1))[0].GetProperty("state").GetString());
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Any());
+        Assert.Equal(["for grace"], browser.TitlesOf(subscription));
+    }
+
+    [Fact]
+    public async Task A_second_copy_of_a_push_that_waits_does_not_shorten_the_wait()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var (subscription, id) = await service.SubscribeAsync(browser.Agent, "ada");
+        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "3600" });
+        var (message, next) = (Message("first", "ada"), Message("next", "ada"));
+        await service.PostAsync(message);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(message.MessageId), rows => rows.Count == 1);
+
+        var copy = new SendPush
+        {
+            SubscriptionId = id, UserId = "ada", MessageId = message.MessageId, Payload = "{}", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(2),
+        };
+        var sender = service.Services.GetRequiredService<Notify.Messaging.PushSender>();
+        await sender.SendAsync(copy);
+        await sender.SendAsync(copy, attemptsInLine: 0);
+        await service.PostAsync(next);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(next.MessageId), rows => rows.Count == 1);
+
+        Assert.Equal(1, service.Push.Status.AnswersByStatus.Values.Sum());
+        await service.SettledAfterWaitsAsync(next.MessageId, 1);
+        Assert.Equal(2, (await service.DeliveriesAsync(message.MessageId))[0].GetProperty("attempts").GetInt32());
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Count() == 2);
+        Assert.Equal(3, service.Push.Status.AnswersByStatus.Values.Sum());
+    }
+
+    [Fact]
+    public async Task After_a_push_is_given_up_the_next_one_waits_as_long_as_the_push_service_asked()
+    {
+        await using var service = await NotifyService.StartAsync("--Notify:Sending:MaxAttempts=2");
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "3600", Times = 2 });
+        var (given, next) = (Message("given up", "ada"), Message("next", "ada"));
+        await service.PostAsync(given);
+        await service.PostAsync(next);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(next.MessageId), rows => rows.Count == 1);
+
+        await service.SkipWaitsAsync();
+        Assert.StartsWith("attempts_exhausted", (await service.SettledDeliveriesAsync(given.MessageId, 1))[0].GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.Empty(browser.TitlesOf(subscription));
+
+        Assert.Equal("accepted", (await service.SettledAfterWaitsAsync(next.MessageId, 1))[0].GetProperty("state").GetString());
     }
 
     [Fact]

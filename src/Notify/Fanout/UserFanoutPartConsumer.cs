@@ -28,7 +28,7 @@ public sealed class UserFanoutPartConsumer(SubscriptionCache subscriptions, Push
                     TtlSeconds = part.TtlSeconds,
                     ExpiresAt = part.ExpiresAt,
                 };
-                await sender.SendAsync(context, push, released: false, context.CancellationToken);
+                await sender.SendAsync(push);
             }
         }
     }

@@ -13,7 +13,7 @@ public static class MessagingSetup
     /// <summary>Adds every consumer with its queue, limits and retries; for the service's bus and for a test harness alike.</summary>
     public static IBusRegistrationConfigurator AddNotifyConsumers(this IBusRegistrationConfigurator bus)
     {
-        bus.TryAddSingleton<OrderedTurns>();
+        bus.TryAddSingleton<OneAtATime>();
         bus.TryAddSingleton<PushSender>();
         bus.AddConsumer<UserFanoutConsumer, UserFanoutConsumerDefinition>();
         bus.AddConsumer<UserFanoutPartConsumer, UserFanoutPartConsumerDefinition>();
@@ -29,6 +29,8 @@ public static class MessagingSetup
         services.AddOptions<MassTransitHostOptions>().Configure(options => options.WaitUntilStarted = true);
         return services.AddMassTransit(bus =>
         {
+            // It would report to its makers what runs here.
+            bus.DisableUsageTelemetry();
             bus.AddNotifyConsumers();
             bus.UsingInMemory((context, configurator) => configurator.ConfigureEndpoints(context));
         });

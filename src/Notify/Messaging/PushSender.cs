@@ -3,64 +3,113 @@ using Notify.Contracts;
 
 namespace Notify.Messaging;
 
-/// <summary>Sends <see cref="SendPush"/> commands to the send stage; the only way there, since it is here that order is pinned.</summary>
-public sealed class PushSender(OrderedTurns turns)
+/// <summary>
+/// Sends <see cref="SendPush"/> commands to the send stage; the only way there, since it is here that order is pinned: of a subscription one
+/// command at a time is on its way, and the others wait here, in the order in which they were sent.
+/// </summary>
+/// <remarks>
+/// An endpoint that handles many messages at once starts them in no particular order, and a partitioner inside it comes too late. On the in-memory bus
+/// the order is known where the command is sent, since sender and queue share the process, and waiting here is as safe as waiting in the queue. It
+/// also keeps a slow subscription from filling the send stage with commands that can do nothing but wait.
+/// </remarks>
+public sealed class PushSender(IServiceProvider services)
 {
-    /// <summary>Marks a push that comes out of its subscription's waiting line (<see cref="Sending.WaitingLines"/>).</summary>
-    public const string ReleasedHeader = "Notify-Released";
+    /// <summary>
+    /// Marks a command that comes out of its subscription's waiting line (<see cref="Sending.WaitingLines"/>), with the POSTs made before it: a
+    /// copy that was overtaken by another is known by it.
+    /// </summary>
+    public const string AttemptsHeader = "Notify-Attempts";
 
-    // Fan-out and a waiting line may send to one subscription at once; what takes its turn first must be in the queue first.
-    private readonly SemaphoreSlim[] _oneAtATime = [.. Enumerable.Range(0, 1024).Select(_ => new SemaphoreSlim(1))];
+    // Says which command was on its way; a redelivered copy carries it too, but by then it means nothing.
+    private const string NumberHeader = "Notify-Number";
 
-    /// <summary>Sends one command, to be handled at once.</summary>
-    /// <param name="provider">The consume context, or the bus.</param>
-    /// <param name="push">The command.</param>
-    /// <param name="released">Whether it comes out of a waiting line.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    public async Task SendAsync(ISendEndpointProvider provider, SendPush push, bool released, CancellationToken cancellationToken)
+    private readonly Dictionary<Guid, Mailbox> _mailboxes = [];
+    private readonly Lock _lock = new();
+    private long _lastNumber;
+
+    /// <summary>Subscriptions with a command on its way.</summary>
+    public int Count
     {
-        var oneAtATime = _oneAtATime[(uint)push.SubscriptionId.GetHashCode() % (uint)_oneAtATime.Length];
-        await oneAtATime.WaitAsync(cancellationToken);
-        var turn = turns.Take(push.SubscriptionId);
-        try
+        get
         {
-            await SendAsync(provider, push, released, context => context.Headers.Set(OrderedTurnFilter.Header, turn.Id), cancellationToken);
-        }
-        catch
-        {
-            turn.Dispose();
-            throw;
-        }
-        finally
-        {
-            oneAtATime.Release();
+            lock (_lock)
+            {
+                return _mailboxes.Count;
+            }
         }
     }
 
-    /// <summary>Sends one command out of a waiting line that the bus holds back; it takes its turn when it comes.</summary>
-    /// <param name="provider">The bus.</param>
+    /// <summary>Sends one command, behind those of its subscription that were sent before.</summary>
     /// <param name="push">The command.</param>
-    /// <param name="delay">How long; zero or more.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    public Task SendLaterAsync(ISendEndpointProvider provider, SendPush push, TimeSpan delay, CancellationToken cancellationToken) =>
-        SendAsync(provider, push, released: true, context => context.Delay = delay, cancellationToken);
-
-    private static async Task SendAsync(
-        ISendEndpointProvider provider, SendPush push, bool released, Action<SendContext> configure, CancellationToken cancellationToken)
+    /// <param name="attemptsInLine">POSTs made before, if it comes out of a waiting line; else null.</param>
+    public Task SendAsync(SendPush push, int? attemptsInLine = null)
     {
-        var endpoint = await provider.GetSendEndpoint(Queues.Address(Queues.SubscriptionSend));
-        await endpoint.Send(
-            push,
-            context =>
+        long number;
+        lock (_lock)
+        {
+            if (_mailboxes.TryGetValue(push.SubscriptionId, out var mailbox))
             {
-                context.SetRoutingKey(push.SubscriptionId.ToString("N"));
-                if (released)
-                {
-                    context.Headers.Set(ReleasedHeader, true);
-                }
+                mailbox.Waiting.Enqueue((push, attemptsInLine));
+                return Task.CompletedTask;
+            }
 
-                configure(context);
-            },
-            cancellationToken);
+            number = ++_lastNumber;
+            _mailboxes.Add(push.SubscriptionId, new Mailbox { OnItsWay = number });
+        }
+
+        return SendAsync(push, attemptsInLine, context => context.Headers.Set(NumberHeader, number));
+    }
+
+    /// <summary>Sends one command out of a waiting line that the bus holds back.</summary>
+    /// <param name="push">The command.</param>
+    /// <param name="attempts">POSTs made before.</param>
+    /// <param name="delay">How long; zero or more.</param>
+    public Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay) => SendAsync(push, attempts, context => context.Delay = delay);
+
+    /// <summary>Says that a received command is done with, well or badly; the next of its subscription goes on its way.</summary>
+    internal Task EndAsync(ConsumeContext<SendPush> context)
+    {
+        (SendPush Push, int? AttemptsInLine) next;
+        long number;
+        lock (_lock)
+        {
+            if (!_mailboxes.TryGetValue(context.Message.SubscriptionId, out var mailbox) || mailbox.OnItsWay != context.Headers.Get<long>(NumberHeader))
+            {
+                return Task.CompletedTask;
+            }
+
+            if (!mailbox.Waiting.TryDequeue(out next))
+            {
+                _mailboxes.Remove(context.Message.SubscriptionId);
+                return Task.CompletedTask;
+            }
+
+            number = mailbox.OnItsWay = ++_lastNumber;
+        }
+
+        return SendAsync(next.Push, next.AttemptsInLine, send => send.Headers.Set(NumberHeader, number));
+    }
+
+    private async Task SendAsync(SendPush push, int? attemptsInLine, Action<SendContext> configure)
+    {
+        // Not through a consume context: what is sent may belong to another message than the one that is being handled.
+        var endpoint = await services.GetRequiredService<IBus>().GetSendEndpoint(Queues.Address(Queues.SubscriptionSend));
+        await endpoint.Send(push, context =>
+        {
+            context.SetRoutingKey(push.SubscriptionId.ToString("N"));
+            if (attemptsInLine is { } attempts)
+            {
+                context.Headers.Set(AttemptsHeader, attempts);
+            }
+
+            configure(context);
+        });
+    }
+
+    private sealed class Mailbox
+    {
+        public long OnItsWay { get; set; }
+
+        public Queue<(SendPush Push, int? AttemptsInLine)> Waiting { get; } = [];
     }
 }

@@ -13,5 +13,6 @@ internal static class Retries
     {
         retry.Exponential(5, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(200));
         retry.Ignore<Fanout.InvalidMessageException>();
+        retry.Ignore<Sending.WaitingLineException>();
     }
 }

@@ -30,25 +30,31 @@ public sealed partial class SubscriptionSendConsumer(
         var push = context.Message;
 
         // (1)
-        var cameOutOfLine = context.GetRedeliveryCount() > 0 || context.Headers.Get<bool>(PushSender.ReleasedHeader) == true;
+        var attemptsInLine = context.Headers.Get<int>(PushSender.AttemptsHeader);
+        var (attempts, nextAttemptAt) = lines.HeadOf(push);
+        var now = time.GetUtcNow();
         switch (lines.StandingOf(push))
         {
             case Standing.Behind:
-            case Standing.NoLine or Standing.Newcomer when cameOutOfLine:
-                // Its row will bring it back; or it was done with before, and this is a second copy.
+            case Standing.NoLine or Standing.Newcomer when attemptsInLine is not null:
+            case Standing.Head when attemptsInLine is not null && attemptsInLine != attempts:
+                // Its row will bring it back; or it was done with, or tried again, before this copy came.
                 return;
             case Standing.Newcomer:
                 await StandInLineAsync(context);
                 return;
+            case Standing.Head when attemptsInLine is null && nextAttemptAt > now:
+                // A second publication of it, or a copy from before a crash: it too waits until it may be tried.
+                await RedeliverAsync(context, attempts, nextAttemptAt - now);
+                return;
         }
 
         // (2)
-        var attempts = lines.AttemptsOf(push);
-        var now = time.GetUtcNow();
         var target = (await subscriptions.GetAsync(push.UserId, context.CancellationToken)).Find(push.SubscriptionId);
         if (target is null)
         {
-            await GiveUpLineAsync(context, attempts, status: null, PushFailureReasons.SubscriptionGone);
+            // Others in the line may be for its new owner.
+            await GiveUpAsync(context, attempts, status: null, PushFailureReasons.SubscriptionGone);
             return;
         }
 
@@ -125,7 +131,7 @@ public sealed partial class SubscriptionSendConsumer(
         await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", nextAttemptAt, time.GetUtcNow()), context.CancellationToken);
         if (overdue is not null)
         {
-            await sender.SendAsync(context, overdue.Push, released: true, context.CancellationToken);
+            await sender.SendAsync(overdue.Push, overdue.Attempts);
         }
     }
 
@@ -134,7 +140,7 @@ public sealed partial class SubscriptionSendConsumer(
         var push = context.Message;
         if (attempts >= options.Value.MaxAttempts)
         {
-            await GiveUpAsync(context, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later));
+            await GiveUpAsync(context, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later), later.RetryAfter);
             return;
         }
 
@@ -142,20 +148,23 @@ public sealed partial class SubscriptionSendConsumer(
         var now = time.GetUtcNow();
         if (delay >= push.ExpiresAt - now)
         {
-            await GiveUpAsync(context, attempts, later.Status, Reason(PushFailureReasons.TtlExpired, later));
+            await GiveUpAsync(context, attempts, later.Status, Reason(PushFailureReasons.TtlExpired, later), later.RetryAfter);
             return;
         }
 
         await lines.HoldAsync(push, attempts, now + delay);
-        await context.Redeliver(delay);
+        await RedeliverAsync(context, attempts, delay);
         await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, later.Status, later.Reason, now + delay, now), context.CancellationToken);
     }
 
-    private async Task GiveUpAsync(ConsumeContext<SendPush> context, int attempts, int? status, string reason)
+    private static Task RedeliverAsync(ConsumeContext<SendPush> context, int attempts, TimeSpan delay) =>
+        context.Redeliver(delay, (_, send) => send.Headers.Set(PushSender.AttemptsHeader, attempts));
+
+    private async Task GiveUpAsync(ConsumeContext<SendPush> context, int attempts, int? status, string reason, TimeSpan? retryAfter = null)
     {
         var push = context.Message;
         await context.Publish(new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow()), context.CancellationToken);
-        await AdvanceAsync(context);
+        await AdvanceAsync(context, retryAfter);
     }
 
     private async Task GiveUpLineAsync(ConsumeContext<SendPush> context, int attempts, int? status, string reason)
@@ -171,11 +180,12 @@ public sealed partial class SubscriptionSendConsumer(
         }
     }
 
-    private async Task AdvanceAsync(ConsumeContext<SendPush> context)
+    private async Task AdvanceAsync(ConsumeContext<SendPush> context, TimeSpan? retryAfter = null)
     {
-        foreach (var next in await lines.AdvanceAsync(context.Message, context.CancellationToken))
+        var rest = retryAfter ?? TimeSpan.Zero;
+        foreach (var next in await lines.AdvanceAsync(context.Message, rest, context.CancellationToken))
         {
-            await sender.SendAsync(context, next, released: true, context.CancellationToken);
+            await (rest > TimeSpan.Zero ? sender.SendLaterAsync(next.Push, next.Attempts, rest) : sender.SendAsync(next.Push, next.Attempts));
         }
     }
 
@@ -191,13 +201,14 @@ public sealed partial class SubscriptionSendConsumer(
 /// <summary>Queue <c>subscription-send</c>.</summary>
 public sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<SubscriptionSendConsumer>
 {
-    private readonly OrderedTurns _turns;
+    private readonly OneAtATime _oneAtATime;
+    private readonly PushSender _sender;
     private readonly IOptions<SendingOptions> _options;
 
     /// <summary>Names the queue.</summary>
-    public SubscriptionSendConsumerDefinition(OrderedTurns turns, IOptions<SendingOptions> options)
+    public SubscriptionSendConsumerDefinition(OneAtATime oneAtATime, PushSender sender, IOptions<SendingOptions> options)
     {
-        (_turns, _options) = (turns, options);
+        (_oneAtATime, _sender, _options) = (oneAtATime, sender, options);
         EndpointName = Queues.SubscriptionSend;
     }
 
@@ -209,7 +220,7 @@ public sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<Subs
     {
         endpointConfigurator.ConfigureConsumeTopology = false;
         endpointConfigurator.ConcurrentMessageLimit = _options.Value.Concurrency;
-        endpointConfigurator.UseFilter(new OrderedTurnFilter(_turns));
+        endpointConfigurator.UseFilter(new SubscriptionOrderFilter(_oneAtATime, _sender));
 
         // Exceptions are retried in place, in turn; a push service's answer is redelivered by the consumer, which knows the line.
         endpointConfigurator.UseDelayedRedelivery(redelivery => redelivery.None());

@@ -28,7 +28,7 @@ public sealed class VapidKeyRing(IOptions<VapidOptions> options, IDbContextFacto
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
         var vapid = options.Value;
-        var current = vapid.PublicKey is { } publicKey && vapid.PrivateKey is { } privateKey
+        var current = vapid.PublicKey is { Length: > 0 } publicKey && vapid.PrivateKey is { Length: > 0 } privateKey
             ? VapidKeyPair.Import(publicKey, privateKey)
             : await LoadDevelopmentPairAsync(cancellationToken);
         foreach (var previous in vapid.Previous)

@@ -30,7 +30,7 @@ public enum Standing
 /// <para>A row is written before the message is taken off its queue, and deleted after its push is done with, so that a crash in between repeats a
 /// push but never loses or overtakes one.</para>
 /// <para>An index in memory answers for the many subscriptions that nothing waits for. Calls for one subscription never overlap
-/// (<see cref="Messaging.OrderedTurns"/>).</para>
+/// (<see cref="Messaging.OneAtATime"/>).</para>
 /// </remarks>
 public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeProvider time) : IAsyncDisposable
 {
@@ -40,7 +40,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
     private static readonly TimeSpan Overdue = TimeSpan.FromMinutes(5);
 
     private readonly ConcurrentDictionary<Guid, Line> _lines = new();
-    private readonly WaitingPushWriter _writer = new(store);
+    private readonly WaitingPushWriter _writer = new(store, time);
 
     /// <summary>Subscriptions that something waits for.</summary>
     public int Count => _lines.Count;
@@ -62,7 +62,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
             line.ReleasedThrough = line.Head.Position;
             _lines[rowsOfLine.Key] = line;
             var command = await db.WaitingPushes.Where(row => row.SubscriptionId == rowsOfLine.Key && row.Position == line.Head.Position).Select(row => row.Command).SingleAsync(cancellationToken);
-            heads.Add(new(Parse(command), line.Head.NextAttemptAt));
+            heads.Add(new(Parse(command), line.Head.Attempts, line.Head.NextAttemptAt));
         }
 
         return heads;
@@ -79,9 +79,9 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
         return line.IndexOf(push.MessageId) switch { < 0 => Standing.Newcomer, 0 => Standing.Head, _ => Standing.Behind };
     }
 
-    /// <summary>POSTs made so far for the push at the head of its line; 0 where there is no line.</summary>
-    public int AttemptsOf(SendPush push) =>
-        _lines.TryGetValue(push.SubscriptionId, out var line) && line.IndexOf(push.MessageId) == 0 ? line.Head.Attempts : 0;
+    /// <summary>POSTs made so far for the push at the head of its line, and when it may be tried again; nothing where there is no line.</summary>
+    public (int Attempts, DateTimeOffset NextAttemptAt) HeadOf(SendPush push) =>
+        _lines.TryGetValue(push.SubscriptionId, out var line) && line.IndexOf(push.MessageId) == 0 ? (line.Head.Attempts, line.Head.NextAttemptAt) : default;
 
     /// <summary>Writes down that this push, at the head of its line or the first of a new one, waits for its next attempt.</summary>
     public async Task HoldAsync(SendPush push, int attempts, DateTimeOffset nextAttemptAt)
@@ -121,19 +121,24 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
         line.ReleasedThrough = head.Position;
         await using var db = await store.CreateDbContextAsync(cancellationToken);
         var command = await db.WaitingPushes.Where(row => row.SubscriptionId == push.SubscriptionId && row.Position == head.Position).Select(row => row.Command).SingleAsync(cancellationToken);
-        return (head.NextAttemptAt, new(Parse(command), head.NextAttemptAt));
+        return (head.NextAttemptAt, new(Parse(command), head.Attempts, head.NextAttemptAt));
     }
 
     /// <summary>Takes a push that is done with off the head of its line.</summary>
+    /// <param name="push">The push; nothing happens if it is not at the head.</param>
+    /// <param name="rest">How long the subscription's push service wants to be left alone before the next one; usually zero.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <returns>The pushes whose turn it is now, in order, to be sent again; none if earlier ones were released and are still under way.</returns>
-    public async Task<IReadOnlyList<SendPush>> AdvanceAsync(SendPush push, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ReleasedPush>> AdvanceAsync(SendPush push, TimeSpan rest, CancellationToken cancellationToken)
     {
         if (!_lines.TryGetValue(push.SubscriptionId, out var line) || line.IndexOf(push.MessageId) != 0)
         {
             return [];
         }
 
+        // Read before anything is changed: what fails here can be repeated as a whole.
         var done = line.Head.Position;
+        var released = done < line.ReleasedThrough ? [] : await ReadAsync(push.SubscriptionId, done, line.ReleaseNext, cancellationToken);
         await _writer.DeleteAsync(push.SubscriptionId, done);
         line.Entries.RemoveAt(0);
         if (line.Entries.Count == 0)
@@ -142,21 +147,14 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
             return [];
         }
 
-        if (done < line.ReleasedThrough)
+        line.Head.NextAttemptAt = time.GetUtcNow() + rest;
+        if (released.Count > 0)
         {
-            return [];
+            line.ReleasedThrough = released[^1].Position;
+            line.ReleaseNext = Math.Min(line.ReleaseNext * 2, MostReleasedAtOnce);
         }
 
-        await using var db = await store.CreateDbContextAsync(cancellationToken);
-        var next = await db.WaitingPushes.AsNoTracking()
-            .Where(row => row.SubscriptionId == push.SubscriptionId)
-            .OrderBy(row => row.Position)
-            .Take(line.ReleaseNext)
-            .Select(row => new { row.Position, row.Command })
-            .ToListAsync(cancellationToken);
-        line.ReleasedThrough = next[^1].Position;
-        line.ReleaseNext = Math.Min(line.ReleaseNext * 2, MostReleasedAtOnce);
-        return [.. next.Select(row => Parse(row.Command))];
+        return [.. released.Select(row => new ReleasedPush(Parse(row.Command), row.Attempts, line.Head.NextAttemptAt))];
     }
 
     /// <summary>Gives the whole line up, because its subscription is gone.</summary>
@@ -177,6 +175,17 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
 
     /// <summary>Finishes what is being written.</summary>
     public ValueTask DisposeAsync() => _writer.DisposeAsync();
+
+    private Task<List<WaitingPush>> ReadAsync(Guid subscriptionId, long after, int count, CancellationToken cancellationToken) =>
+        WaitingLineException.PatientlyAsync(time, async () =>
+        {
+            await using var db = await store.CreateDbContextAsync(cancellationToken);
+            return await db.WaitingPushes.AsNoTracking()
+                .Where(row => row.SubscriptionId == subscriptionId && row.Position > after)
+                .OrderBy(row => row.Position)
+                .Take(count)
+                .ToListAsync(cancellationToken);
+        });
 
     private async Task AddAsync(Line line, SendPush push, int attempts, DateTimeOffset nextAttemptAt)
     {
@@ -222,5 +231,8 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
     }
 }
 
-/// <summary>A push to send again, and when.</summary>
-public sealed record ReleasedPush(SendPush Push, DateTimeOffset At);
+/// <summary>A push to send again.</summary>
+/// <param name="Push">The command.</param>
+/// <param name="Attempts">POSTs made before.</param>
+/// <param name="At">When, at the earliest.</param>
+public sealed record ReleasedPush(SendPush Push, int Attempts, DateTimeOffset At);

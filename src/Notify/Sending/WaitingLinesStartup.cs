@@ -1,4 +1,3 @@
-using MassTransit;
 using Notify.Messaging;
 
 namespace Notify.Sending;
@@ -7,7 +6,7 @@ namespace Notify.Sending;
 /// Before the bus takes its first message: reads the waiting lines. Once it runs: sends the head of each again, since the in-memory bus has forgotten the
 /// copy it held back.
 /// </summary>
-internal sealed class WaitingLinesStartup(WaitingLines lines, PushSender sender, IBus bus, TimeProvider time) : IHostedLifecycleService
+internal sealed class WaitingLinesStartup(WaitingLines lines, PushSender sender, TimeProvider time) : IHostedLifecycleService
 {
     private IReadOnlyList<ReleasedPush> _heads = [];
 
@@ -18,7 +17,7 @@ internal sealed class WaitingLinesStartup(WaitingLines lines, PushSender sender,
         foreach (var head in _heads)
         {
             var delay = head.At - time.GetUtcNow();
-            await sender.SendLaterAsync(bus, head.Push, delay > TimeSpan.Zero ? delay : TimeSpan.Zero, cancellationToken);
+            await sender.SendLaterAsync(head.Push, head.Attempts, delay > TimeSpan.Zero ? delay : TimeSpan.Zero);
         }
     }
 

@@ -15,11 +15,12 @@ internal sealed class WaitingPushWriter : IAsyncDisposable
 
     private readonly Channel<Write> _writes = Channel.CreateUnbounded<Write>(new UnboundedChannelOptions { SingleReader = true });
     private readonly IDbContextFactory<NotifyDbContext> _store;
+    private readonly TimeProvider _time;
     private readonly Task _writing;
 
-    public WaitingPushWriter(IDbContextFactory<NotifyDbContext> store)
+    public WaitingPushWriter(IDbContextFactory<NotifyDbContext> store, TimeProvider time)
     {
-        _store = store;
+        (_store, _time) = (store, time);
         _writing = Task.Run(WriteAllAsync);
     }
 
@@ -62,7 +63,7 @@ internal sealed class WaitingPushWriter : IAsyncDisposable
                 batch.Add(write);
             }
 
-            if (await TryAsync(batch) is null)
+            if (await FailureOfAsync(batch, patiently: true) is null)
             {
                 batch.ForEach(write => write.Done.SetResult());
             }
@@ -71,9 +72,9 @@ internal sealed class WaitingPushWriter : IAsyncDisposable
                 // One at a time, so that only the one at fault fails.
                 foreach (var write in batch)
                 {
-                    if (await TryAsync([write]) is { } exception)
+                    if (await FailureOfAsync([write], patiently: false) is { } failure)
                     {
-                        write.Done.SetException(exception);
+                        write.Done.SetException(failure);
                     }
                     else
                     {
@@ -86,24 +87,30 @@ internal sealed class WaitingPushWriter : IAsyncDisposable
         }
     }
 
-    private async Task<Exception?> TryAsync(List<Write> batch)
+    private async Task<WaitingLineException?> FailureOfAsync(List<Write> batch, bool patiently)
     {
         try
         {
-            await using var db = await _store.CreateDbContextAsync();
-            await using var transaction = await db.Database.BeginTransactionAsync();
-            foreach (var write in batch)
-            {
-                await write.Work(db);
-            }
-
-            await transaction.CommitAsync();
+            await (patiently ? WaitingLineException.PatientlyAsync(_time, () => WriteAsync(batch)) : WriteAsync(batch));
             return null;
         }
         catch (Exception exception)
         {
-            return exception;
+            return exception as WaitingLineException ?? new WaitingLineException(exception);
         }
+    }
+
+    private async Task<bool> WriteAsync(List<Write> batch)
+    {
+        await using var db = await _store.CreateDbContextAsync();
+        await using var transaction = await db.Database.BeginTransactionAsync();
+        foreach (var write in batch)
+        {
+            await write.Work(db);
+        }
+
+        await transaction.CommitAsync();
+        return true;
     }
 
     private sealed record Write(Func<NotifyDbContext, Task> Work)

@@ -1,4 +1,7 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.Time.Testing;
 using Notify.Contracts;
 using Notify.Sending;
@@ -10,6 +13,7 @@ public sealed class WaitingLinesTests : IAsyncLifetime
 {
     private readonly FakeTimeProvider _time = new();
     private readonly Guid _subscription = Guid.NewGuid();
+    private readonly Failures _failures = new();
     private TestStore _store = null!;
     private WaitingLines _lines = null!;
 
@@ -17,7 +21,7 @@ public sealed class WaitingLinesTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _store = await TestStore.CreateAsync();
+        _store = await TestStore.CreateAsync(_failures);
         _lines = new WaitingLines(_store.Factory, _time);
     }
 
@@ -37,7 +41,7 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         await HoldAsync(head, attempts: 2);
 
         Assert.Equal(Standing.Head, _lines.StandingOf(head));
-        Assert.Equal(2, _lines.AttemptsOf(head));
+        Assert.Equal(2, _lines.HeadOf(head).Attempts);
         Assert.Equal(Standing.Newcomer, _lines.StandingOf(Push()));
         Assert.Equal(Standing.NoLine, _lines.StandingOf(Push() with { SubscriptionId = Guid.NewGuid() }));
     }
@@ -52,18 +56,18 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         var sent = new List<SendPush>();
         var batches = new List<int>();
 
-        var next = await _lines.AdvanceAsync(head, Cancellation);
+        var next = await AdvanceAsync(_lines, head);
         while (next.Count > 0)
         {
             batches.Add(next.Count);
-            IReadOnlyList<SendPush> following = [];
+            List<SendPush> following = [];
             foreach (var push in next)
             {
                 // Only the last of a batch brings the next one.
                 Assert.Empty(following);
                 Assert.Equal(Standing.Head, _lines.StandingOf(push));
                 sent.Add(push);
-                following = await _lines.AdvanceAsync(push, Cancellation);
+                following = await AdvanceAsync(_lines, push);
             }
 
             next = following;
@@ -82,10 +86,10 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         var head = Push();
         await HoldAsync(head);
         var released = await AppendAsync(1);
-        await _lines.AdvanceAsync(head, Cancellation);
+        await AdvanceAsync(_lines, head);
         var late = await AppendAsync(1);
 
-        Assert.Equal(late, await _lines.AdvanceAsync(released[0], Cancellation));
+        Assert.Equal(late, await AdvanceAsync(_lines, released[0]));
     }
 
     [Fact]
@@ -94,14 +98,14 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         var head = Push();
         await HoldAsync(head);
         var behind = await AppendAsync(6);
-        await _lines.AdvanceAsync(head, Cancellation);
-        Assert.Equal(behind[1..3], await _lines.AdvanceAsync(behind[0], Cancellation));
+        await AdvanceAsync(_lines, head);
+        Assert.Equal(behind[1..3], await AdvanceAsync(_lines, behind[0]));
 
         await HoldAsync(behind[1]);
         Assert.Equal(Standing.Behind, _lines.StandingOf(behind[2]));
 
-        Assert.Equal(behind[2..3], await _lines.AdvanceAsync(behind[1], Cancellation));
-        Assert.Equal(behind[3..5], await _lines.AdvanceAsync(behind[2], Cancellation));
+        Assert.Equal(behind[2..3], await AdvanceAsync(_lines, behind[1]));
+        Assert.Equal(behind[3..5], await AdvanceAsync(_lines, behind[2]));
     }
 
     [Fact]
@@ -116,9 +120,9 @@ public sealed class WaitingLinesTests : IAsyncLifetime
 
         Assert.Equal(head, Assert.Single(heads).Push);
         Assert.Equal(_time.GetUtcNow() + TimeSpan.FromSeconds(10), heads[0].At);
-        Assert.Equal(3, later.AttemptsOf(head));
+        Assert.Equal(3, later.HeadOf(head).Attempts);
         Assert.Equal(Standing.Behind, later.StandingOf(behind[1]));
-        Assert.Equal(behind[..1], await later.AdvanceAsync(head, Cancellation));
+        Assert.Equal(behind[..1], await AdvanceAsync(later, head));
     }
 
     [Fact]
@@ -135,6 +139,39 @@ public sealed class WaitingLinesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_head_that_was_released_just_now_is_not_overdue_however_long_it_has_lain()
+    {
+        var head = Push();
+        await HoldAsync(head);
+        await AppendAsync(1);
+        _time.Advance(TimeSpan.FromHours(1));
+        await AdvanceAsync(_lines, head);
+
+        Assert.Null((await _lines.AppendAsync(Push(), Cancellation)).Overdue);
+    }
+
+    [Fact]
+    public async Task A_read_that_fails_while_the_line_advances_is_made_up_for()
+    {
+        var head = Push();
+        await HoldAsync(head);
+        var behind = await AppendAsync(2);
+        _failures.FailNext();
+
+        var advancing = AdvanceAsync(_lines, head);
+        await Eventually.GetAsync(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromSeconds(1));
+                return Task.FromResult(advancing.IsCompleted);
+            },
+            isCompleted => isCompleted);
+
+        Assert.Equal(behind[..1], await advancing);
+        Assert.True(_failures.HasFailed);
+    }
+
+    [Fact]
     public async Task A_dropped_line_is_handed_back_whole()
     {
         var head = Push();
@@ -147,6 +184,9 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         Assert.Equal(Standing.NoLine, _lines.StandingOf(head));
         Assert.Empty(await _lines.DropAsync(_subscription, Cancellation));
     }
+
+    private static async Task<List<SendPush>> AdvanceAsync(WaitingLines lines, SendPush push) =>
+        [.. (await lines.AdvanceAsync(push, TimeSpan.Zero, Cancellation)).Select(released => released.Push)];
 
     private Task HoldAsync(SendPush push, int attempts = 1) => _lines.HoldAsync(push, attempts, _time.GetUtcNow() + TimeSpan.FromSeconds(10));
 
@@ -172,4 +212,26 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         TtlSeconds = 60,
         ExpiresAt = DateTimeOffset.UnixEpoch,
     };
+
+    /// <summary>Lets one query fail, as a locked database would.</summary>
+    private sealed class Failures : DbCommandInterceptor
+    {
+        private bool _failNext;
+
+        public bool HasFailed { get; private set; }
+
+        public void FailNext() => _failNext = true;
+
+        public override ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
+            DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+        {
+            if (_failNext)
+            {
+                (_failNext, HasFailed) = (false, true);
+                throw new SqliteException("database is locked", 5);
+            }
+
+            return new(result);
+        }
+    }
 }
