@@ -16,6 +16,8 @@ namespace Notify;
 /// <summary>Puts the service together: one line a concern.</summary>
 public static class NotifyApplication
 {
+    private static readonly string[] AddressKeys = [WebHostDefaults.ServerUrlsKey, WebHostDefaults.HttpPortsKey, WebHostDefaults.HttpsPortsKey];
+
     internal const string DefaultUrl = "http://localhost:5080";
 
     /// <summary>Builds the service from the usual configuration sources; the caller runs it.</summary>
@@ -29,7 +31,7 @@ public static class NotifyApplication
 
         // It would write whole request URLs, and one of ours carries an endpoint.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
-        if (string.IsNullOrEmpty(builder.Configuration[WebHostDefaults.ServerUrlsKey]))
+        if (!AddressKeys.Any(key => builder.Configuration[key] is { Length: > 0 }))
         {
             builder.WebHost.UseUrls(DefaultUrl);
         }

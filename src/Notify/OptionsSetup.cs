@@ -69,6 +69,11 @@ internal static class OptionsSetup
             yield return "Set either Notify__Auth__Authority or Notify__Auth__SigningKey, not both: it must be clear whose tokens count.";
         }
 
+        if (hasAuthority && !(Uri.TryCreate(options.Authority, UriKind.Absolute, out var authority) && (authority.Scheme == Uri.UriSchemeHttps || (isDevelopment && authority.Scheme == Uri.UriSchemeHttp))))
+        {
+            yield return "Notify__Auth__Authority must be an https URL: the issuer's keys are fetched from there.";
+        }
+
         if (hasAuthority && string.IsNullOrEmpty(options.Audience))
         {
             yield return "Set Notify__Auth__Audience beside Notify__Auth__Authority: without it, a token that the issuer made for another application would count here.";

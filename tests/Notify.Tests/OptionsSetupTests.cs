@@ -19,6 +19,7 @@ public sealed class OptionsSetupTests
     [Theory]
     [InlineData("--Notify:Auth:SigningKey=short", "too short")]
     [InlineData("--Notify:Auth:Authority=https://login.example.com", "Audience")]
+    [InlineData("--Notify:Auth:Authority=nowhere", "https URL")]
     [InlineData("--Notify:Sending:MaxAttempts=0", "MaxAttempts")]
     [InlineData("--Notify:Sending:Timeout=00:00:00", "Timeout")]
     [InlineData("--Notify:Sending:MaxRetryDelay=00:00:00.5", "MaxRetryDelay")]
@@ -32,6 +33,10 @@ public sealed class OptionsSetupTests
     [InlineData("--Notify:LocalPushService:Url=http://example.com", "LocalPushService")]
     public void A_bad_setting_is_refused_at_start_by_its_name(string setting, string said) =>
         Assert.Contains(said, FailureOf("Development", setting), StringComparison.Ordinal);
+
+    [Fact]
+    public void Outside_development_an_authority_must_be_https() =>
+        Assert.Contains("https URL", FailureOf("Production", "--Notify:Auth:Authority=http://login.example.com", "--Notify:Auth:Audience=notify"), StringComparison.Ordinal);
 
     [Fact]
     public void A_refusal_never_repeats_a_secret()

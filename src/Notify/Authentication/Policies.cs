@@ -26,8 +26,8 @@ internal static class Policies
     /// <summary>The user's id, where <see cref="User"/> has let them in.</summary>
     public static string UserId(this ClaimsPrincipal user) => user.FindFirstValue(Subject)!;
 
-    /// <summary>Whether this can name a user: 1 to 256 characters.</summary>
-    public static bool IsUserId(string? id) => id is { Length: > 0 and <= 256 };
+    /// <summary>Whether this can name a user: 1 to 256 characters, none a control character.</summary>
+    public static bool IsUserId(string? id) => id is { Length: > 0 and <= 256 } && !id.Any(char.IsControl);
 
     // RFC 8693 section 4.2: one string, scopes apart by spaces; some issuers write scp, or an array.
     private static bool HasScope(ClaimsPrincipal user, string scope) =>

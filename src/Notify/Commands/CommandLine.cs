@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Data.Common;
+using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 
 namespace Notify.Commands;
@@ -22,9 +24,14 @@ internal static class CommandLine
         {
             return await FailAsync(exception.Message, []);
         }
-        catch (IOException exception)
+        catch (OperationCanceledException)
         {
-            return await FailAsync("Notify did not start:", [exception.Message]);
+            return 1;
+        }
+        catch (Exception exception) when (exception is IOException or SocketException or DbException or FormatException or ArgumentException or InvalidOperationException)
+        {
+            // What settings bring about that only their use can show: an address that is not here, a database that cannot be opened, a number that is none.
+            return await FailAsync("Notify cannot do that with its present settings:", Messages(exception));
         }
     }
 
@@ -43,15 +50,28 @@ internal static class CommandLine
         var rest = arguments.UnmatchedTokens;
         for (var i = 0; i < rest.Count; i++)
         {
-            var isPair = rest[i].Contains('=', StringComparison.Ordinal);
-            if (!rest[i].StartsWith("--", StringComparison.Ordinal) || (!isPair && ++i >= rest.Count))
+            var key = rest[i].Split('=')[0];
+            var isKey = key.StartsWith("--", StringComparison.Ordinal) && (key.Contains(':', StringComparison.Ordinal) || key is "--urls" or "--environment");
+            if (!isKey || (key == rest[i] && ++i >= rest.Count))
             {
-                throw new UsageException($"'{rest[Math.Min(i, rest.Count - 1)]}' is not a command or option. Run with --help to see them; configuration is given as --Section:Key=value.");
+                throw Unknown(key);
             }
         }
 
         return [.. rest];
     }
+
+    /// <exception cref="UsageException">There are arguments that the command does not know.</exception>
+    public static void RejectTheRest(this ParseResult arguments)
+    {
+        if (arguments.UnmatchedTokens is [var first, ..])
+        {
+            throw Unknown(first);
+        }
+    }
+
+    private static UsageException Unknown(string argument) =>
+        new($"'{argument}' is not a command or option here. Run with --help to see them; configuration is given as --Section:Key=value.");
 
     // Several sections at fault come as one aggregate.
     private static List<string> ConfigurationFaults(Exception exception) => exception switch
@@ -60,6 +80,14 @@ internal static class CommandLine
         AggregateException many => [.. many.InnerExceptions.OfType<OptionsValidationException>().SelectMany(one => one.Failures)],
         _ => [],
     };
+
+    private static IEnumerable<string> Messages(Exception? exception)
+    {
+        for (; exception is not null; exception = exception.InnerException)
+        {
+            yield return exception.Message;
+        }
+    }
 
     private static async Task<int> FailAsync(string heading, IEnumerable<string> lines)
     {

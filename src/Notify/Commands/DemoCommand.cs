@@ -30,7 +30,11 @@ internal static class DemoCommand
     public static Command Create()
     {
         var command = new Command("demo", "Does the main job once on the embedded default, and shows each step; exit code 0 only if all arrived.");
-        command.SetAction((_, cancellationToken) => RunAsync(cancellationToken));
+        command.SetAction((arguments, cancellationToken) =>
+        {
+            arguments.RejectTheRest();
+            return RunAsync(cancellationToken);
+        });
         return command;
     }
 

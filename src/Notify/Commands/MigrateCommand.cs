@@ -11,7 +11,7 @@ internal static class MigrateCommand
 {
     public static Command Create()
     {
-        var script = new Option<bool>("--script") { Description = "Print the SQL instead of running it; it can be run on a database of any earlier schema." };
+        var script = new Option<bool>("--script") { Description = "Print the SQL that makes an empty database's schema, instead of running anything." };
         var command = new Command("migrate", "Brings the configured database to the current schema.") { script }.TakesConfiguration();
         command.SetAction((arguments, cancellationToken) => RunAsync(arguments, arguments.GetValue(script), cancellationToken));
         return command;
@@ -31,7 +31,11 @@ internal static class MigrateCommand
         }
 
         var pending = (await db.Database.GetPendingMigrationsAsync(cancellationToken)).ToList();
-        await db.Database.MigrateAsync(cancellationToken);
+        if (pending.Count > 0)
+        {
+            await db.Database.MigrateAsync(cancellationToken);
+        }
+
         Console.WriteLine(pending.Count == 0 ? "The database is at the current schema." : $"Applied {string.Join(", ", pending)}.");
         return 0;
     }

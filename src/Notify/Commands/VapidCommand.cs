@@ -14,7 +14,11 @@ internal static class VapidCommand
     {
         var json = new Option<bool>("--json") { Description = "Print JSON, for programs." };
         var generate = new Command("generate", "Prints a new VAPID pair as configuration lines.") { json };
-        generate.SetAction(arguments => Generate(arguments.GetValue(json)));
+        generate.SetAction(arguments =>
+        {
+            arguments.RejectTheRest();
+            return Generate(arguments.GetValue(json));
+        });
         var check = new Command("check", "Checks the configured pair and subject against what each vendor accepts; exit code 1 if any would refuse.").TakesConfiguration();
         check.SetAction(Check);
         return new Command("vapid", "Makes and checks the key pair that push services know this server by (RFC 8292).") { generate, check };
@@ -40,6 +44,14 @@ internal static class VapidCommand
         if (VapidFaults.OfPair(vapid.PublicKey, vapid.PrivateKey) is { } fault)
         {
             throw new UsageException($"The VAPID pair cannot be used: {fault}");
+        }
+
+        foreach (var (index, previous) in vapid.Previous.Index())
+        {
+            if (VapidFaults.OfPair(previous.PublicKey ?? "", previous.PrivateKey ?? "") is { } previousFault)
+            {
+                throw new UsageException($"The previous VAPID pair {index} cannot be used: {previousFault}");
+            }
         }
 
         using var pair = VapidKeyPair.Import(vapid.PublicKey, vapid.PrivateKey);

@@ -29,7 +29,7 @@ public static class MessageRules
         Rule(message.MessageId != Guid.Empty, "messageId", "Give every event a UUID of its own; a second publication of it is then dropped.");
         Rule(message.RecipientIds is { Count: > 0 }, "recipientIds", "Name at least one recipient.");
         Rule(message.RecipientIds is null or { Count: <= MessagePosted.MaxRecipients }, "recipientIds", $"Name at most {MessagePosted.MaxRecipients:N0} recipients; publish a larger audience as several events.");
-        Rule(message.RecipientIds is null || message.RecipientIds.All(IsId), "recipientIds", $"Every recipient is a user id of 1 to {MaxIdLength} characters.");
+        Rule(message.RecipientIds is null || message.RecipientIds.All(IsId), "recipientIds", $"Every recipient is a user id of 1 to {MaxIdLength} characters, none a control character.");
         Rule(!string.IsNullOrWhiteSpace(message.Title) && message.Title.Length <= MaxTitleLength, "title", $"Give a title of 1 to {MaxTitleLength} characters.");
         Rule(message.Body is null or { Length: <= MaxBodyLength }, "body", $"A body has at most {MaxBodyLength:N0} characters.");
         Rule(message.ConversationId is null or { Length: <= MaxIdLength }, "conversationId", $"At most {MaxIdLength} characters.");
@@ -58,9 +58,9 @@ public static class MessageRules
         }
     }
 
-    private const string UrlRule = "An absolute http or https URL, or a path that starts with a single '/', of at most 2,000 characters.";
+    private const string UrlRule = "An absolute http or https URL, or a path that starts with a single '/', of at most 2,000 characters, none a control character.";
 
-    private static bool IsId(string? id) => id is { Length: > 0 and <= MaxIdLength };
+    private static bool IsId(string? id) => id is { Length: > 0 and <= MaxIdLength } && !id.Any(char.IsControl);
 
     private static bool IsAction(NotificationAction? action) =>
         action is not null && IsId(action.Action) && IsId(action.Title) && IsUrl(action.Url) && IsUrl(action.Icon);
@@ -68,6 +68,7 @@ public static class MessageRules
     private static bool IsUrl(string? url) =>
         url is null
         || (url.Length <= MaxUrlLength
+            && !url.Any(char.IsControl)
             && ((url.StartsWith('/') && !url.StartsWith("//", StringComparison.Ordinal) && !url.StartsWith("/\\", StringComparison.Ordinal))
                 || (Uri.TryCreate(url, UriKind.Absolute, out var absolute) && (absolute.Scheme == Uri.UriSchemeHttps || absolute.Scheme == Uri.UriSchemeHttp))));
 }

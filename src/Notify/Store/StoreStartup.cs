@@ -10,7 +10,11 @@ internal sealed class StoreStartup(IDbContextFactory<NotifyDbContext> store, Vap
     {
         await using (var db = await store.CreateDbContextAsync(cancellationToken))
         {
-            await db.Database.MigrateAsync(cancellationToken);
+            // Only where there is something to do: migrating takes a lock, and one left behind by a killed process would hold up every start.
+            if ((await db.Database.GetPendingMigrationsAsync(cancellationToken)).Any())
+            {
+                await db.Database.MigrateAsync(cancellationToken);
+            }
         }
 
         await keys.LoadAsync(cancellationToken);

@@ -22,7 +22,7 @@ public sealed class SubscriptionRegistry(
     public async Task<(Guid Id, bool IsNew)?> RegisterAsync(
         string userId, PushSubscription subscription, string? userAgent, string? replaces, CancellationToken cancellationToken)
     {
-        var endpoint = subscription.Endpoint.OriginalString;
+        var endpoint = subscription.Endpoint.AbsoluteUri;
         var row = new Subscription
         {
             Id = Guid.CreateVersion7(time.GetUtcNow()),
@@ -42,28 +42,30 @@ public sealed class SubscriptionRegistry(
             .Where(known => known.EndpointDigest == row.EndpointDigest)
             .Select(known => known.UserId)
             .FirstOrDefaultAsync(cancellationToken);
-        var replaced = replaces is null || replaces == endpoint ? null : await DeleteAsync(userId, EndpointDigests.Of(replaces), cancellationToken);
+        var replaced = replaces is null || EndpointDigests.OfText(replaces) == row.EndpointDigest ? null : await DeleteAsync(userId, EndpointDigests.OfText(replaces), cancellationToken);
         if (await db.Statements.UpsertAsync(row, options.Value.MaxPerUser, cancellationToken) is not { } id)
         {
             return null;
         }
 
         await transaction.CommitAsync(cancellationToken);
+
+        // From here on the caller may hang up: what was committed is made known all the same.
         cache.Evict(userId);
+        cache.Evict(previousOwner ?? userId);
         if (replaced is { } gone)
         {
-            await bus.Publish(new SubscriptionRemoved(gone, userId), cancellationToken);
+            await bus.Publish(new SubscriptionRemoved(gone, userId), CancellationToken.None);
         }
 
         if (previousOwner is not null && previousOwner != userId)
         {
-            cache.Evict(previousOwner);
-            await bus.Publish(new SubscriptionRemoved(id, previousOwner), cancellationToken);
+            await bus.Publish(new SubscriptionRemoved(id, previousOwner), CancellationToken.None);
         }
 
         if (previousOwner != userId)
         {
-            await bus.Publish(new SubscriptionRegistered(id, userId), cancellationToken);
+            await bus.Publish(new SubscriptionRegistered(id, userId), CancellationToken.None);
         }
 
         return (id, id == row.Id);
@@ -79,7 +81,7 @@ public sealed class SubscriptionRegistry(
         }
 
         cache.Evict(userId);
-        await bus.Publish(new SubscriptionRemoved(id, userId), cancellationToken);
+        await bus.Publish(new SubscriptionRemoved(id, userId), CancellationToken.None);
         return true;
     }
 
@@ -87,7 +89,7 @@ public sealed class SubscriptionRegistry(
     /// <returns>False if they have none.</returns>
     public async Task<bool> RemoveAsync(string userId, string endpoint, CancellationToken cancellationToken)
     {
-        var digest = EndpointDigests.Of(endpoint);
+        var digest = EndpointDigests.OfText(endpoint);
         var id = await db.Subscriptions
             .Where(known => known.EndpointDigest == digest && known.UserId == userId)
             .Select(known => (Guid?)known.Id)

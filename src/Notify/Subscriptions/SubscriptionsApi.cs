@@ -31,6 +31,8 @@ internal static class SubscriptionsApi
 {
     private const int MaxBodyBytes = 8 * 1024;
 
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerOptions.Web) { AllowDuplicateProperties = false };
+
     // A browser whose permission was revoked for good reports its subscription with this host: it is dead on arrival.
     private const string DeadOnArrival = "permanently-removed.invalid";
 
@@ -92,15 +94,14 @@ internal static class SubscriptionsApi
 
     private static string? ReplacesOf(ReadOnlyMemory<byte> body)
     {
-        using var json = JsonDocument.Parse(body);
-        return json.RootElement.TryGetProperty("replaces", out var replaces)
-            ? replaces.ValueKind switch
-            {
-                JsonValueKind.String => replaces.GetString(),
-                JsonValueKind.Null => null,
-                _ => throw new PushSubscriptionException("parse_error", "replaces must be the old endpoint, a string."),
-            }
-            : null;
+        try
+        {
+            return JsonSerializer.Deserialize<ReplacesJson>(body.Span, Json)?.Replaces;
+        }
+        catch (JsonException)
+        {
+            throw new PushSubscriptionException(PushSubscriptionException.ParseError, "replaces must be the old endpoint, a string, once.");
+        }
     }
 
     private static async Task<IReadOnlyList<SubscriptionView>> ListAsync(ClaimsPrincipal user, NotifyDbContext db, CancellationToken cancellationToken)
@@ -130,6 +131,10 @@ internal static class SubscriptionsApi
 /// <param name="Keys">The user agent's keys.</param>
 /// <param name="Replaces">The old endpoint of the same browser, if it changed.</param>
 internal sealed record PushSubscriptionJson(string Endpoint, double? ExpirationTime, PushSubscriptionKeysJson Keys, string? Replaces);
+
+/// <summary>What <see cref="PushSubscription"/> leaves aside of that body.</summary>
+/// <param name="Replaces">The old endpoint of the same browser, if it changed.</param>
+internal sealed record ReplacesJson(string? Replaces);
 
 /// <summary>The keys of a <see cref="PushSubscriptionJson"/>.</summary>
 /// <param name="P256dh">base64url of the 65-byte P-256 public key.</param>

@@ -117,12 +117,30 @@ public sealed class CommandTests
     [Theory]
     [InlineData("dmeo")]
     [InlineData("--colour")]
-    public async Task A_mistyped_command_does_not_start_the_service(string argument)
+    [InlineData("demo", "nonsense")]
+    [InlineData("vapid", "generate", "--jsn")]
+    [InlineData("send", "--user", "ada", "--title", "x", "--bdy", "hello")]
+    public async Task A_mistyped_command_or_option_is_refused(params string[] arguments)
     {
-        var run = await NotifyProcess.RunAsync(Nothing, argument);
+        var run = await NotifyProcess.RunAsync(Nothing, arguments);
 
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("--help", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Notify__Sending__MaxAttempts", "abc")]
+    [InlineData("Notify__Transport", "Kafka")]
+    [InlineData("ConnectionStrings__Notify", "Data Sorce=x")]
+    [InlineData("ConnectionStrings__Notify", "Data Source=/nowhere/at/all/notify.db")]
+    [InlineData("ASPNETCORE_URLS", "foo")]
+    public async Task A_setting_that_cannot_be_used_ends_in_a_sentence(string key, string value)
+    {
+        var run = await NotifyProcess.RunAsync(new Dictionary<string, string> { ["Notify__LocalPushService__Url"] = "http://localhost:0", ["ASPNETCORE_URLS"] = "http://127.0.0.1:0", [key] = value });
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.NotEmpty(run.Error);
+        Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]

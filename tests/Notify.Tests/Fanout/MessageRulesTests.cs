@@ -26,6 +26,8 @@ public sealed class MessageRulesTests
         { "url", Good with { Url = "//evil.example" } },
         { "url", Good with { Url = "/\\evil.example" } },
         { "url", Good with { Url = "rooms/1" } },
+        { "url", Good with { Url = "/\t/evil.example" } },
+        { "recipientIds", Good with { RecipientIds = ["a\0b"] } },
         { "icon", Good with { Icon = "data:image/png;base64,AAAA" } },
         { "image", Good with { Image = "ftp://example.com/a.png" } },
         { "actions", Good with { Actions = [new NotificationAction("", "Open")] } },

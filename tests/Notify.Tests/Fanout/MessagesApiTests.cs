@@ -25,6 +25,7 @@ public sealed class MessagesApiTests(SharedService shared) : IClassFixture<Share
         { "a recipient of a wrong type", $$"""{"messageId":"{{Id}}","recipientIds":[1],"title":"t"}""", "parse_error" },
         { "half a surrogate pair", $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"\ud800"}""", "parse_error" },
         { "ttlSeconds of a wrong type", $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"t","ttlSeconds":"1"}""", "parse_error" },
+        { "recipientIds twice", $$"""{"messageId":"{{Id}}","recipientIds":["a"],"recipientIds":["b"],"title":"t"}""", "parse_error" },
         { "nothing in it", "{}", "invalid_message" },
         { "no messageId", """{"recipientIds":["ada"],"title":"t"}""", "invalid_message" },
         { "no recipients", $$"""{"messageId":"{{Id}}","recipientIds":[],"title":"t"}""", "invalid_message" },

@@ -50,6 +50,8 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
         { "user info in the endpoint", Body(endpoint: "\"https://user:pw@fcm.googleapis.com/x\""), 400, "parse_error" },
         { "fragment in the endpoint", Body(endpoint: "\"https://fcm.googleapis.com/x#y\""), 400, "parse_error" },
         { "replaces of a wrong type", $$"""{"endpoint":"{{Endpoint}}","keys":{"p256dh":"{{Key}}","auth":"{{Auth}}"},"replaces":7}""", 400, "parse_error" },
+        { "replaces half a surrogate pair", $$"""{"endpoint":"{{Endpoint}}","keys":{"p256dh":"{{Key}}","auth":"{{Auth}}"},"replaces":"\ud800"}""", 400, "parse_error" },
+        { "replaces twice", $$"""{"endpoint":"{{Endpoint}}","keys":{"p256dh":"{{Key}}","auth":"{{Auth}}"},"replaces":"a","replaces":"b"}""", 400, "parse_error" },
         { "auth too short", Body(keys: Keys(auth: "BTBZMqHH6r4Tts7J_aSI")), 400, "invalid_keys" },
         { "p256dh too short", Body(keys: Keys(p256dh: Key[..80])), 400, "invalid_keys" },
         { "p256dh not a point", Body(keys: Keys(p256dh: "BB" + Key[2..])), 400, "invalid_keys" },
@@ -136,6 +138,22 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
         Assert.Equal(first.GetProperty("id").GetGuid(), moved.GetProperty("id").GetGuid());
         Assert.Empty((await ListAsync(ada)).EnumerateArray());
         Assert.Single((await ListAsync(grace)).EnumerateArray());
+    }
+
+    [Fact]
+    public async Task One_endpoint_in_several_spellings_is_one_subscription()
+    {
+        var id = Guid.NewGuid().ToString("N");
+        using var http = _service.ClientOf(_user);
+        var first = await NotifyService.RegisterAsync(http, Json($"https://fcm.googleapis.com/fcm/send/{id}"));
+
+        foreach (var spelling in new[] { $"https://fcm.googleapis.com:443/fcm/send/{id}", $"HTTPS://FCM.googleapis.com/fcm/send/{id}" })
+        {
+            Assert.Equal(first.GetProperty("id").GetGuid(), (await NotifyService.RegisterAsync(http, Json(spelling))).GetProperty("id").GetGuid());
+        }
+
+        using var removed = await http.DeleteAsync($"api/subscriptions?endpoint={Uri.EscapeDataString($"https://fcm.googleapis.com:443/fcm/send/{id}")}", Cancellation);
+        Assert.Equal(HttpStatusCode.NoContent, removed.StatusCode);
     }
 
     [Fact]
