@@ -71,7 +71,7 @@ public sealed class MainWayTests
 
         await Eventually.TrueAsync(() => browser.Received.Count >= titles.Count * subscriptions.Count);
         Assert.All(subscriptions, subscription => Assert.Equal(titles, browser.TitlesOf(subscription)));
-        Assert.True(service.Services.GetRequiredService<WaitingLines>().Count == 0);
+        await Eventually.TrueAsync(() => service.Services.GetRequiredService<WaitingLines>().Count == 0);
         await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation);
         Assert.False(await db.WaitingPushes.AnyAsync(Cancellation));
     }
