@@ -368,6 +368,24 @@ public sealed class MainWayTests
     }
 
     [Fact]
+    public async Task A_command_that_ends_in_the_error_queue_is_told_of_too()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var (_, id) = await service.SubscribeAsync(browser.Agent, "ada");
+        var message = Message("broken", "ada");
+
+        // A payload over the bound, which fan-out never makes: the consumer throws.
+        await service.Services.GetRequiredService<Notify.Messaging.PushSender>().SendAsync(new SendPush
+        {
+            SubscriptionId = id, UserId = "ada", MessageId = message.MessageId, Payload = new string('x', 4_000), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(1),
+        });
+
+        var row = (await service.SettledDeliveriesAsync(message.MessageId, 1))[0];
+        Assert.StartsWith("internal_error", row.GetProperty("reason").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_large_audience_is_cut_into_parts_and_everybody_in_it_is_reached()
     {
         await using var service = await NotifyService.StartAsync("--Notify:Fanout:RecipientsPerPart=7");

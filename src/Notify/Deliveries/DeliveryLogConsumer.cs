@@ -7,7 +7,7 @@ namespace Notify.Deliveries;
 
 /// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves.</summary>
 public sealed class DeliveryLogConsumer(NotifyDbContext db) :
-    IConsumer<Batch<PushAccepted>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>
+    IConsumer<Batch<PushAccepted>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>
 {
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushAccepted>> context) =>
@@ -49,6 +49,18 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db) :
             Status = push.Status,
             Reason = push.Reason,
             UpdatedAt = push.At,
+        }), context.CancellationToken);
+
+    /// <summary>A command that ended in <c>subscription-send_error</c>: nobody else would tell of it.</summary>
+    public async Task Consume(ConsumeContext<Batch<Fault<SendPush>>> context) =>
+        await db.Statements.WriteDeliveriesAsync(Rows(context, fault => new Delivery
+        {
+            MessageId = fault.Message.MessageId,
+            SubscriptionId = fault.Message.SubscriptionId,
+            UserId = fault.Message.UserId,
+            State = DeliveryState.Failed,
+            Reason = "internal_error: the command is in subscription-send_error",
+            UpdatedAt = new DateTimeOffset(DateTime.SpecifyKind(fault.Timestamp, DateTimeKind.Utc)),
         }), context.CancellationToken);
 
     private static List<Delivery> Rows<T>(ConsumeContext<Batch<T>> context, Func<T, Delivery> row)

@@ -1,0 +1,46 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+using Notify.Deliveries;
+using Notify.Fanout;
+using Notify.Operations;
+using Notify.Tests.Store;
+
+namespace Notify.Tests.Operations;
+
+public sealed class HousekeepingTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_is_past_its_time_is_deleted_and_nothing_else()
+    {
+        await using var store = await TestStore.CreateAsync();
+        var time = new FakeTimeProvider();
+        var (old, recent) = (Guid.NewGuid(), Guid.NewGuid());
+        await using (var db = store.Open())
+        {
+            foreach (var (id, at) in new[] { (old, time.GetUtcNow()), (recent, time.GetUtcNow() + TimeSpan.FromMinutes(2)) })
+            {
+                db.Add(new FannedOutMessage { MessageId = id, FannedOutAt = at });
+                db.Add(new Delivery { MessageId = id, SubscriptionId = Guid.NewGuid(), UserId = "ada", State = DeliveryState.Accepted, UpdatedAt = at });
+            }
+
+            await db.SaveChangesAsync(Cancellation);
+        }
+
+        using var housekeeping = new Housekeeping(
+            store.Factory,
+            Options.Create(new FanoutOptions { DuplicateWindow = TimeSpan.FromHours(1) }),
+            Options.Create(new DeliveryLogOptions { KeepFor = TimeSpan.FromHours(1) }),
+            time,
+            NullLogger<Housekeeping>.Instance);
+        time.Advance(TimeSpan.FromMinutes(61));
+        await housekeeping.SweepAsync(Cancellation);
+
+        await using var after = store.Open();
+        Assert.Equal(recent, Assert.Single(await after.FannedOutMessages.ToListAsync(Cancellation)).MessageId);
+        Assert.Equal(recent, Assert.Single(await after.Deliveries.ToListAsync(Cancellation)).MessageId);
+    }
+}
