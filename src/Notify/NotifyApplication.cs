@@ -55,7 +55,7 @@ public static class NotifyApplication
         }
 
         builder.Services.AddHostedService<StoreStartup>();
-        builder.Services.AddHostedService<WaitingLinesStartup>();
+        builder.Services.AddHostedService<WaitingLinesWatch>();
         builder.Services.AddNotifyMessaging();
         builder.Services.AddHostedService<Housekeeping>();
 

@@ -1,6 +1,7 @@
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Notify.Contracts;
 using Notify.LocalPushService;
 using Notify.Sending;
@@ -299,6 +300,29 @@ public sealed class MainWayTests
         Assert.Equal(2, (await service.DeliveriesAsync(message.MessageId))[0].GetProperty("attempts").GetInt32());
         await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Count() == 2);
         Assert.Equal(3, service.Push.Status.AnswersByStatus.Values.Sum());
+    }
+
+    [Fact]
+    public async Task A_waiting_push_that_the_bus_has_lost_is_sent_again_and_those_behind_it_follow()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var (subscription, id) = await service.SubscribeAsync(browser.Agent, "ada");
+        var (lost, next) = (Message("lost", "ada"), Message("next", "ada"));
+        var push = new SendPush
+        {
+            SubscriptionId = id, UserId = "ada", MessageId = lost.MessageId, Payload = Notify.Fanout.PushPayload.Render(lost), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(2),
+        };
+
+        // In line, and nowhere on the bus.
+        await service.Services.GetRequiredService<WaitingLines>().HoldAsync(push, attempts: 1, DateTimeOffset.UtcNow - TimeSpan.FromMinutes(2));
+        await service.PostAsync(next);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(next.MessageId), rows => rows.Count == 1);
+
+        await service.Services.GetServices<IHostedService>().OfType<WaitingLinesWatch>().Single().SendOverdueAsync(Cancellation);
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Count() == 2);
+        Assert.Equal(["lost", "next"], browser.TitlesOf(subscription));
     }
 
     [Fact]

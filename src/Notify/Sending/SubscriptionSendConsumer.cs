@@ -127,12 +127,8 @@ public sealed partial class SubscriptionSendConsumer(
     private async Task StandInLineAsync(ConsumeContext<SendPush> context)
     {
         var push = context.Message;
-        var (nextAttemptAt, overdue) = await lines.AppendAsync(push, context.CancellationToken);
+        var nextAttemptAt = await lines.AppendAsync(push);
         await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", nextAttemptAt, time.GetUtcNow()), context.CancellationToken);
-        if (overdue is not null)
-        {
-            await sender.SendAsync(overdue.Push, overdue.Attempts);
-        }
     }
 
     private async Task RetryAsync(ConsumeContext<SendPush> context, int attempts, PushOutcome.RetryLater later)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Notify.Contracts;
@@ -36,8 +37,8 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
 {
     private const int MostReleasedAtOnce = 64;
 
-    // A head this late is taken to be lost on its way; the next push of its subscription brings it back.
-    private static readonly TimeSpan Overdue = TimeSpan.FromMinutes(5);
+    // A head this late is taken to be lost on its way.
+    private static readonly TimeSpan Overdue = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<Guid, Line> _lines = new();
     private readonly WaitingPushWriter _writer = new(store, time);
@@ -58,7 +59,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
         foreach (var rowsOfLine in rows.GroupBy(row => row.SubscriptionId))
         {
             var line = new Line();
-            line.Entries.AddRange(rowsOfLine.Select(row => new Entry(row.Position, row.MessageId) { Attempts = row.Attempts, NextAttemptAt = row.NextAttemptAt }));
+            line.Entries = line.Entries.AddRange(rowsOfLine.Select(row => new Entry(row.Position, row.MessageId) { Attempts = row.Attempts, NextAttemptAt = row.NextAttemptAt }));
             line.ReleasedThrough = line.Head.Position;
             _lines[rowsOfLine.Key] = line;
             var command = await db.WaitingPushes.Where(row => row.SubscriptionId == rowsOfLine.Key && row.Position == line.Head.Position).Select(row => row.Command).SingleAsync(cancellationToken);
@@ -106,22 +107,37 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
     }
 
     /// <summary>Puts a newcomer at the end of its line.</summary>
-    /// <returns>When the line moves at the earliest; and the head, if it is long overdue and must be sent again.</returns>
-    public async Task<(DateTimeOffset NextAttemptAt, ReleasedPush? Overdue)> AppendAsync(SendPush push, CancellationToken cancellationToken)
+    /// <returns>When the line moves at the earliest.</returns>
+    public async Task<DateTimeOffset> AppendAsync(SendPush push)
     {
         var line = _lines[push.SubscriptionId];
-        var head = line.Head;
-        await AddAsync(line, push, attempts: 0, head.NextAttemptAt);
-        if (head.NextAttemptAt + Overdue > time.GetUtcNow())
+        var nextAttemptAt = line.Head.NextAttemptAt;
+        await AddAsync(line, push, attempts: 0, nextAttemptAt);
+        return nextAttemptAt;
+    }
+
+    /// <summary>Finds the heads that should have come back long ago, and takes them to be lost on their way.</summary>
+    /// <returns>The heads, to be sent again; should the lost one come after all, it is known by its attempts and dropped.</returns>
+    public async Task<IReadOnlyList<ReleasedPush>> TakeOverdueAsync(CancellationToken cancellationToken)
+    {
+        var overdue = new List<ReleasedPush>();
+        foreach (var (subscriptionId, line) in _lines)
         {
-            return (head.NextAttemptAt, null);
+            var head = line.Entries.FirstOrDefault();
+            if (head is null || head.NextAttemptAt + Overdue > time.GetUtcNow())
+            {
+                continue;
+            }
+
+            if (await ReadAsync(subscriptionId, head.Position - 1, 1, cancellationToken) is [var row] && row.Position == head.Position)
+            {
+                // Looked for again no sooner than as long from now.
+                head.NextAttemptAt = time.GetUtcNow();
+                overdue.Add(new(Parse(row.Command), row.Attempts, row.NextAttemptAt));
+            }
         }
 
-        head.NextAttemptAt = time.GetUtcNow();
-        line.ReleasedThrough = head.Position;
-        await using var db = await store.CreateDbContextAsync(cancellationToken);
-        var command = await db.WaitingPushes.Where(row => row.SubscriptionId == push.SubscriptionId && row.Position == head.Position).Select(row => row.Command).SingleAsync(cancellationToken);
-        return (head.NextAttemptAt, new(Parse(command), head.Attempts, head.NextAttemptAt));
+        return overdue;
     }
 
     /// <summary>Takes a push that is done with off the head of its line.</summary>
@@ -140,7 +156,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
         var done = line.Head.Position;
         var released = done < line.ReleasedThrough ? [] : await ReadAsync(push.SubscriptionId, done, line.ReleaseNext, cancellationToken);
         await _writer.DeleteAsync(push.SubscriptionId, done);
-        line.Entries.RemoveAt(0);
+        line.Entries = line.Entries.RemoveAt(0);
         if (line.Entries.Count == 0)
         {
             _lines.TryRemove(push.SubscriptionId, out _);
@@ -199,14 +215,15 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
             Attempts = attempts,
             NextAttemptAt = nextAttemptAt,
         });
-        line.Entries.Add(entry);
+        line.Entries = line.Entries.Add(entry);
     }
 
     private static SendPush Parse(string command) => JsonSerializer.Deserialize<SendPush>(command)!;
 
     private sealed class Line
     {
-        public List<Entry> Entries { get; } = [];
+        // Replaced as a whole, so that it can be looked at while it changes.
+        public ImmutableList<Entry> Entries { get; set; } = [];
 
         public Entry Head => Entries[0];
 

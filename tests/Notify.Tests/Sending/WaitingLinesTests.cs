@@ -126,16 +126,20 @@ public sealed class WaitingLinesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_head_long_overdue_is_sent_again_by_the_next_newcomer()
+    public async Task A_head_long_overdue_is_taken_to_be_lost_once_a_while()
     {
         var head = Push();
-        await HoldAsync(head);
-        _time.Advance(TimeSpan.FromMinutes(5));
-        Assert.Null((await _lines.AppendAsync(Push(), Cancellation)).Overdue);
-        _time.Advance(TimeSpan.FromMinutes(1));
+        await HoldAsync(head, attempts: 2);
+        await AppendAsync(1);
+        _time.Advance(TimeSpan.FromSeconds(60));
+        Assert.Empty(await _lines.TakeOverdueAsync(Cancellation));
+        _time.Advance(TimeSpan.FromSeconds(11));
 
-        Assert.Equal(head, (await _lines.AppendAsync(Push(), Cancellation)).Overdue?.Push);
-        Assert.Null((await _lines.AppendAsync(Push(), Cancellation)).Overdue);
+        var overdue = Assert.Single(await _lines.TakeOverdueAsync(Cancellation));
+        Assert.Equal((head, 2), (overdue.Push, overdue.Attempts));
+        Assert.Empty(await _lines.TakeOverdueAsync(Cancellation));
+        _time.Advance(TimeSpan.FromMinutes(2));
+        Assert.Single(await _lines.TakeOverdueAsync(Cancellation));
     }
 
     [Fact]
@@ -147,7 +151,7 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         _time.Advance(TimeSpan.FromHours(1));
         await AdvanceAsync(_lines, head);
 
-        Assert.Null((await _lines.AppendAsync(Push(), Cancellation)).Overdue);
+        Assert.Empty(await _lines.TakeOverdueAsync(Cancellation));
     }
 
     [Fact]
@@ -195,7 +199,7 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         var pushes = Enumerable.Range(0, count).Select(_ => Push()).ToList();
         foreach (var push in pushes)
         {
-            await _lines.AppendAsync(push, Cancellation);
+            await _lines.AppendAsync(push);
         }
 
         return pushes;
