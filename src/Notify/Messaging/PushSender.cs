@@ -27,18 +27,6 @@ public sealed class PushSender(IServiceProvider services)
     private readonly Lock _lock = new();
     private long _lastNumber;
 
-    /// <summary>Subscriptions with a command on its way.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _mailboxes.Count;
-            }
-        }
-    }
-
     /// <summary>Sends one command, behind those of its subscription that were sent before.</summary>
     /// <param name="push">The command.</param>
     /// <param name="attemptsInLine">POSTs made before, if it comes out of a waiting line; else null.</param>
