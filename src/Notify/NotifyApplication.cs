@@ -22,8 +22,8 @@ public static class NotifyApplication
 
     /// <summary>Builds the service from the usual configuration sources; the caller runs it.</summary>
     /// <param name="args">Configuration on the command line, as <c>--Section:Key=value</c>.</param>
-    /// <exception cref="OptionsValidationException">The configuration is at fault; several faulty sections come as one <see cref="AggregateException"/>.</exception>
     /// <param name="configure">Has the last word on what is registered; for tests.</param>
+    /// <exception cref="OptionsValidationException">The configuration is at fault; several faulty sections come as one <see cref="AggregateException"/>.</exception>
     public static WebApplication Create(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = CreateBuilder(args);

@@ -68,9 +68,6 @@ public sealed class PushServiceAllowList
     /// <summary>Allows one origin as it stands, private address and http included. For Development.</summary>
     public void AllowOrigin(Uri origin) => _origins = new(_origins, StringComparer.OrdinalIgnoreCase) { Origin(origin) };
 
-    /// <summary>Whether this is an origin that <see cref="AllowOrigin"/> named.</summary>
-    public bool IsAllowedOrigin(Uri endpoint) => _origins.Contains(Origin(endpoint));
-
     /// <summary>Whether a host was named by an allowed origin, so that its address may be private.</summary>
     public bool IsAllowedOriginHost(string host, int port) =>
         _origins.Any(origin => new Uri(origin) is var uri && uri.Port == port && string.Equals(uri.IdnHost, host, StringComparison.OrdinalIgnoreCase));
@@ -78,7 +75,7 @@ public sealed class PushServiceAllowList
     /// <summary>Why an endpoint may not be pushed to; null if it may.</summary>
     public string? Refuses(Uri endpoint)
     {
-        if (IsAllowedOrigin(endpoint))
+        if (_origins.Contains(Origin(endpoint)))
         {
             return null;
         }
