@@ -32,7 +32,12 @@ public sealed class MessagingSetupTests
             .AddNotifyStore(configuration)
             .AddNotifySubscriptions()
             .AddNotifySending()
-            .AddMassTransitTestHarness(bus => bus.AddNotifyConsumers())
+            .AddMassTransitTestHarness(bus =>
+            {
+                // By default a harness takes a bus that is silent for a second to be done; the first message of a process may take longer.
+                bus.SetTestTimeouts(testInactivityTimeout: TimeSpan.FromSeconds(60), testTimeout: TimeSpan.FromSeconds(60));
+                bus.AddNotifyConsumers();
+            })
             .BuildServiceProvider(validateScopes: true);
         await services.GetRequiredService<VapidKeyRing>().LoadAsync(Cancellation);
         // Nothing listens there: what matters is that the command comes through.
@@ -52,6 +57,9 @@ public sealed class MessagingSetupTests
         Assert.True(await harness.Consumed.Any<MessagePosted>(Cancellation));
         Assert.True(await harness.Consumed.Any<UserFanoutPart>(Cancellation));
         Assert.True(await harness.Consumed.Any<SendPush>(sent => sent.Context.Message.MessageId == message.MessageId && sent.Context.Message.UserId == "ada", Cancellation));
+
+        // While the consumers can still be made: what is under way comes to its end.
+        await harness.Stop(Cancellation);
     }
 
     [Fact]
