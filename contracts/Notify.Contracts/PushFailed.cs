@@ -23,6 +23,9 @@ public static class PushFailureReasons
     /// <summary>It outlived its TTL before the push service took it.</summary>
     public const string TtlExpired = "ttl_expired";
 
+    /// <summary>A newer push of the same tag came while it waited: the device would show that one only.</summary>
+    public const string Superseded = "superseded";
+
     /// <summary>Every attempt failed; the last one's reason follows.</summary>
     public const string AttemptsExhausted = "attempts_exhausted";
 

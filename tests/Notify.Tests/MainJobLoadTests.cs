@@ -7,7 +7,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Notify.Contracts;
 using Notify.LocalPushService;
-using Notify.Sending;
 using Notify.Store;
 
 namespace Notify.Tests;
@@ -90,15 +89,21 @@ public sealed partial class MainJobLoadTests(ITestOutputHelper output)
         var pushes = expected.Values.Sum(titles => titles.Count);
         await Eventually.GetAsync(() => Task.FromResult(browser.Received.Count), count => count >= pushes, Limit);
         var took = watch.Elapsed;
-        var lines = service.Services.GetRequiredService<WaitingLines>();
-        await Eventually.GetAsync(() => Task.FromResult(lines.Count), count => count == 0, Limit);
+        var factory = service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>();
+        await Eventually.GetAsync(
+            async () =>
+            {
+                await using var db = await factory.CreateDbContextAsync(Cancellation);
+                return await db.WaitingLines.CountAsync(Cancellation);
+            },
+            count => count == 0,
+            Limit);
         var received = browser.Received.GroupBy(push => push.Subscription).ToDictionary(group => group.Key, group => group.Select(Browser.TitleOf).ToList());
         Assert.All(expected, pair => Assert.Equal(pair.Value, received.GetValueOrDefault(pair.Key) ?? []));
         Assert.Equal(pushes, browser.Received.Count);
         Assert.DoesNotContain(received.Keys, gone.Contains);
 
         // Every gone one that was pushed to is deleted, and no other.
-        var factory = service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>();
         var left = await Eventually.GetAsync(
             async () =>
             {

@@ -72,8 +72,8 @@ public sealed class MainWayTests
 
         await Eventually.TrueAsync(() => browser.Received.Count >= titles.Count * subscriptions.Count);
         Assert.All(subscriptions, subscription => Assert.Equal(titles, browser.TitlesOf(subscription)));
-        await Eventually.TrueAsync(() => service.Services.GetRequiredService<WaitingLines>().Count == 0);
         await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation);
+        await Eventually.GetAsync(() => db.WaitingLines.CountAsync(Cancellation), count => count == 0);
         Assert.False(await db.WaitingPushes.AnyAsync(Cancellation));
     }
 
@@ -287,7 +287,7 @@ public sealed class MainWayTests
 
         var copy = new SendPush
         {
-            SubscriptionId = id, UserId = "ada", MessageId = message.MessageId, Payload = "{}", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(2),
+            SubscriptionId = id, UserId = "ada", MessageId = message.MessageId, Payload = Notify.Fanout.PushPayload.Render(message), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(2),
         };
         var sender = service.Services.GetRequiredService<Notify.Messaging.PushSender>();
         await sender.SendAsync(copy);
@@ -315,7 +315,7 @@ public sealed class MainWayTests
         };
 
         // In line, and nowhere on the bus.
-        await service.Services.GetRequiredService<WaitingLines>().HoldAsync(push, attempts: 1, DateTimeOffset.UtcNow - TimeSpan.FromMinutes(2));
+        await service.Services.GetRequiredService<WaitingLines>().HoldAsync(push, null, attempts: 1, DateTimeOffset.UtcNow - TimeSpan.FromMinutes(2));
         await service.PostAsync(next);
         await Eventually.GetAsync(() => service.DeliveriesAsync(next.MessageId), rows => rows.Count == 1);
 

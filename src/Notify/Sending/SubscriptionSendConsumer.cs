@@ -31,36 +31,39 @@ public sealed partial class SubscriptionSendConsumer(
 
         // (1)
         var attemptsInLine = context.Headers.Get<int>(PushSender.AttemptsHeader);
-        var (attempts, nextAttemptAt) = lines.HeadOf(push);
-        var now = time.GetUtcNow();
-        switch (lines.StandingOf(push))
+        int attempts;
+        WaitingLine? line;
+        switch (await lines.TakeTurnAsync(push, attemptsInLine, context.ReceiveContext.Redelivered, context.CancellationToken))
         {
-            case Standing.Behind:
-            case Standing.NoLine or Standing.Newcomer when attemptsInLine is not null:
-            case Standing.Head when attemptsInLine is not null && attemptsInLine != attempts:
-                // Its row will bring it back; or it was done with, or tried again, before this copy came.
+            case Turn.Go go:
+                (attempts, line) = go;
+                break;
+            case Turn.Superseded superseded:
+                await GiveUpAsync(context, superseded.Line, superseded.Attempts, status: null, PushFailureReasons.Superseded);
                 return;
-            case Standing.Newcomer:
-                await StandInLineAsync(context);
+            case Turn.NotYet notYet:
+                await RedeliverAsync(context, notYet.Attempts, notYet.Delay);
                 return;
-            case Standing.Head when attemptsInLine is null && nextAttemptAt > now:
-                // A second publication of it, or a copy from before a crash: it too waits until it may be tried.
-                await RedeliverAsync(context, attempts, nextAttemptAt - now);
+            case Turn.StoodInLine stood:
+                await ReportWaitAsync(context, stood);
+                return;
+            default:
                 return;
         }
 
         // (2)
+        var now = time.GetUtcNow();
         var target = (await subscriptions.GetAsync(push.UserId, context.CancellationToken)).Find(push.SubscriptionId);
         if (target is null)
         {
             // Others in the line may be for its new owner.
-            await GiveUpAsync(context, attempts, status: null, PushFailureReasons.SubscriptionGone);
+            await GiveUpAsync(context, line, attempts, status: null, PushFailureReasons.SubscriptionGone);
             return;
         }
 
         if (now >= push.ExpiresAt)
         {
-            await GiveUpAsync(context, attempts, status: null, PushFailureReasons.TtlExpired);
+            await GiveUpAsync(context, line, attempts, status: null, PushFailureReasons.TtlExpired);
             return;
         }
 
@@ -73,25 +76,25 @@ public sealed partial class SubscriptionSendConsumer(
         {
             case PushOutcome.Accepted:
                 await context.Publish(new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()), context.CancellationToken);
-                await AdvanceAsync(context);
+                await AdvanceAsync(context, line);
                 break;
             case PushOutcome.Expired:
                 await context.Publish(new SubscriptionExpired(push.SubscriptionId, push.UserId), context.CancellationToken);
-                await GiveUpLineAsync(context, attempts, outcome.Status, PushFailureReasons.SubscriptionExpired);
+                await GiveUpLineAsync(context, line, attempts, outcome.Status, PushFailureReasons.SubscriptionExpired);
                 break;
             case PushOutcome.RetryLater later:
-                await RetryAsync(context, attempts, later);
+                await RetryAsync(context, line, attempts, later);
                 break;
             case PushOutcome.TooLarge:
-                await GiveUpAsync(context, attempts, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome));
+                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome));
                 break;
             case PushOutcome.Unauthorised:
                 LogUnauthorised(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
-                await GiveUpAsync(context, attempts, outcome.Status, Reason(PushFailureReasons.Unauthorised, outcome));
+                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.Unauthorised, outcome));
                 break;
             default:
                 LogRejected(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
-                await GiveUpAsync(context, attempts, outcome.Status, Reason(PushFailureReasons.Rejected, outcome));
+                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.Rejected, outcome));
                 break;
         }
     }
@@ -124,19 +127,22 @@ public sealed partial class SubscriptionSendConsumer(
         return await client.SendAsync(target.Push, message, pair, cancellationToken);
     }
 
-    private async Task StandInLineAsync(ConsumeContext<SendPush> context)
+    private async Task ReportWaitAsync(ConsumeContext<SendPush> context, Turn.StoodInLine stood)
     {
         var push = context.Message;
-        var nextAttemptAt = await lines.AppendAsync(push);
-        await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", nextAttemptAt, time.GetUtcNow()), context.CancellationToken);
+        await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", stood.NextAttemptAt, time.GetUtcNow()), context.CancellationToken);
+        foreach (var older in stood.Older)
+        {
+            await context.Publish(new PushFailed(older.SubscriptionId, older.UserId, older.MessageId, 0, null, PushFailureReasons.Superseded, time.GetUtcNow()), context.CancellationToken);
+        }
     }
 
-    private async Task RetryAsync(ConsumeContext<SendPush> context, int attempts, PushOutcome.RetryLater later)
+    private async Task RetryAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, PushOutcome.RetryLater later)
     {
         var push = context.Message;
         if (attempts >= options.Value.MaxAttempts)
         {
-            await GiveUpAsync(context, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later), later.RetryAfter);
+            await GiveUpAsync(context, line, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later), later.RetryAfter);
             return;
         }
 
@@ -144,11 +150,11 @@ public sealed partial class SubscriptionSendConsumer(
         var now = time.GetUtcNow();
         if (delay >= push.ExpiresAt - now)
         {
-            await GiveUpAsync(context, attempts, later.Status, Reason(PushFailureReasons.TtlExpired, later), later.RetryAfter);
+            await GiveUpAsync(context, line, attempts, later.Status, Reason(PushFailureReasons.TtlExpired, later), later.RetryAfter);
             return;
         }
 
-        await lines.HoldAsync(push, attempts, now + delay);
+        await lines.HoldAsync(push, line, attempts, now + delay);
         await RedeliverAsync(context, attempts, delay);
         await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, later.Status, later.Reason, now + delay, now), context.CancellationToken);
     }
@@ -156,33 +162,34 @@ public sealed partial class SubscriptionSendConsumer(
     private static Task RedeliverAsync(ConsumeContext<SendPush> context, int attempts, TimeSpan delay) =>
         context.Redeliver(delay, (_, send) => send.Headers.Set(PushSender.AttemptsHeader, attempts));
 
-    private async Task GiveUpAsync(ConsumeContext<SendPush> context, int attempts, int? status, string reason, TimeSpan? retryAfter = null)
+    private async Task GiveUpAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, int? status, string reason, TimeSpan? retryAfter = null)
     {
         var push = context.Message;
         await context.Publish(new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow()), context.CancellationToken);
-        await AdvanceAsync(context, retryAfter);
+        await AdvanceAsync(context, line, retryAfter);
     }
 
-    private async Task GiveUpLineAsync(ConsumeContext<SendPush> context, int attempts, int? status, string reason)
+    private async Task GiveUpLineAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, int? status, string reason)
     {
         var push = context.Message;
         await context.Publish(new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow()), context.CancellationToken);
-        foreach (var (waiting, made) in await lines.DropAsync(push.SubscriptionId, context.CancellationToken))
+        if (line is null)
         {
-            if (waiting.MessageId != push.MessageId)
-            {
-                await context.Publish(new PushFailed(waiting.SubscriptionId, waiting.UserId, waiting.MessageId, made, status, reason, time.GetUtcNow()), context.CancellationToken);
-            }
+            return;
         }
+
+        foreach (var waiting in await lines.BehindAsync(line, context.CancellationToken))
+        {
+            await context.Publish(new PushFailed(waiting.SubscriptionId, waiting.UserId, waiting.MessageId, 0, status, reason, time.GetUtcNow()), context.CancellationToken);
+        }
+
+        await lines.DropAsync(line);
     }
 
-    private async Task AdvanceAsync(ConsumeContext<SendPush> context, TimeSpan? retryAfter = null)
+    private Task AdvanceAsync(ConsumeContext<SendPush> context, WaitingLine? line, TimeSpan? retryAfter = null)
     {
         var rest = retryAfter ?? TimeSpan.Zero;
-        foreach (var next in await lines.AdvanceAsync(context.Message, rest, context.CancellationToken))
-        {
-            await (rest > TimeSpan.Zero ? sender.SendLaterAsync(next.Push, next.Attempts, rest) : sender.SendAsync(next.Push, next.Attempts));
-        }
+        return lines.AdvanceAsync(line, rest, next => rest > TimeSpan.Zero ? sender.SendLaterAsync(next.Push, next.Attempts, rest) : sender.SendAsync(next.Push, next.Attempts), context.CancellationToken);
     }
 
     private static string Reason(string name, PushOutcome outcome) => string.IsNullOrEmpty(outcome.Reason) ? name : $"{name}: {outcome.Reason}";

@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Collections.Immutable;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Notify.Contracts;
@@ -7,190 +5,210 @@ using Notify.Store;
 
 namespace Notify.Sending;
 
-/// <summary>Where a push stands with regard to its subscription's waiting line.</summary>
-public enum Standing
-{
-    /// <summary>Nothing waits: go ahead.</summary>
-    NoLine,
-
-    /// <summary>It is first in line: go ahead.</summary>
-    Head,
-
-    /// <summary>It waits in the line, behind another; its row will bring it back.</summary>
-    Behind,
-
-    /// <summary>Others wait, and it is not among them: it belongs at the end.</summary>
-    Newcomer,
-}
-
 /// <summary>
 /// Keeps a subscription's pushes in order while one of them waits for its retry. The bus holds the first (a delayed redelivery); those that come after
 /// it lie in the store, in line, and go back to the bus in their order once it is done with.
 /// </summary>
 /// <remarks>
-/// <para>A row is written before the message is taken off its queue, and deleted after its push is done with, so that a crash in between repeats a
-/// push but never loses or overtakes one.</para>
-/// <para>An index in memory answers for the many subscriptions that nothing waits for. Calls for one subscription never overlap
-/// (<see cref="Messaging.OneAtATime"/>).</para>
+/// <para>The store alone knows the lines, so that any worker may carry on where another was killed or lost the subscription's lane. A row is written before its
+/// message is taken off the queue, and the rows that follow a push are sent before it is taken out of the line: a crash in between repeats a push but never
+/// loses or overtakes one.</para>
+/// <para>Calls for one subscription never overlap: its pushes are handled one at a time (<see cref="Messaging.SubscriptionOrderFilter"/>).</para>
 /// </remarks>
 public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeProvider time) : IAsyncDisposable
 {
     private const int MostReleasedAtOnce = 64;
 
-    // A head this late is taken to be lost on its way.
-    private static readonly TimeSpan Overdue = TimeSpan.FromMinutes(1);
+    private readonly WaitingLineReader _reader = new(store);
+    private readonly WaitingLineWriter _writer = new(store, time);
 
-    private readonly ConcurrentDictionary<Guid, Line> _lines = new();
-    private readonly WaitingPushWriter _writer = new(store, time);
-
-    /// <summary>Subscriptions that something waits for.</summary>
-    public int Count => _lines.Count;
-
-    /// <summary>Reads the lines that an earlier run left.</summary>
-    /// <returns>The head of each line, to be sent again.</returns>
-    public async Task<IReadOnlyList<ReleasedPush>> LoadAsync(CancellationToken cancellationToken)
+    /// <summary>Says what a push that came from the bus is to do, and puts it at the end of the line where others wait.</summary>
+    /// <param name="push">The push.</param>
+    /// <param name="attemptsInLine">POSTs made before, if it comes out of a line; null if it comes from the fan-out.</param>
+    /// <param name="isRedelivered">The bus delivered it before and was not told that it was handled.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<Turn> TakeTurnAsync(SendPush push, int? attemptsInLine, bool isRedelivered, CancellationToken cancellationToken)
     {
-        await using var db = await store.CreateDbContextAsync(cancellationToken);
-        var rows = await db.WaitingPushes.AsNoTracking()
-            .OrderBy(row => row.SubscriptionId).ThenBy(row => row.Position)
-            .Select(row => new { row.SubscriptionId, row.Position, row.MessageId, row.Attempts, row.NextAttemptAt })
-            .ToListAsync(cancellationToken);
-        var heads = new List<ReleasedPush>();
-        foreach (var rowsOfLine in rows.GroupBy(row => row.SubscriptionId))
+        var line = await _reader.FindAsync(push.SubscriptionId).WaitAsync(cancellationToken);
+        if (line is null)
         {
-            var line = new Line();
-            line.Entries = line.Entries.AddRange(rowsOfLine.Select(row => new Entry(row.Position, row.MessageId) { Attempts = row.Attempts, NextAttemptAt = row.NextAttemptAt }));
-            line.ReleasedThrough = line.Head.Position;
-            _lines[rowsOfLine.Key] = line;
-            var command = await db.WaitingPushes.Where(row => row.SubscriptionId == rowsOfLine.Key && row.Position == line.Head.Position).Select(row => row.Command).SingleAsync(cancellationToken);
-            heads.Add(new(Parse(command), line.Head.Attempts, line.Head.NextAttemptAt));
+            return attemptsInLine is null ? new Turn.Go(0, null) : new Turn.Overtaken();
         }
 
-        return heads;
-    }
-
-    /// <summary>Where this push stands.</summary>
-    public Standing StandingOf(SendPush push)
-    {
-        if (!_lines.TryGetValue(push.SubscriptionId, out var line))
+        if (line.HeadMessageId == push.MessageId)
         {
-            return Standing.NoLine;
+            return attemptsInLine == line.Attempts || (IsWhatIsLeft() && line.NextAttemptAt <= time.GetUtcNow()) ? await GoAsync(line, push.Topic, cancellationToken)
+                : IsWhatIsLeft() ? new Turn.NotYet(line.Attempts, line.NextAttemptAt - time.GetUtcNow())
+                : new Turn.Overtaken();
         }
 
-        return line.IndexOf(push.MessageId) switch { < 0 => Standing.Newcomer, 0 => Standing.Head, _ => Standing.Behind };
-    }
+        return attemptsInLine is null ? await AppendAsync(line, push) : new Turn.Overtaken();
 
-    /// <summary>POSTs made so far for the push at the head of its line, and when it may be tried again; nothing where there is no line.</summary>
-    public (int Attempts, DateTimeOffset NextAttemptAt) HeadOf(SendPush push) =>
-        _lines.TryGetValue(push.SubscriptionId, out var line) && line.IndexOf(push.MessageId) == 0 ? (line.Head.Attempts, line.Head.NextAttemptAt) : default;
+        // A crash may have come between noting the wait and holding the push back. Then this is all there is of it; else the other copy is overtaken.
+        bool IsWhatIsLeft() => attemptsInLine is null || isRedelivered;
+    }
 
     /// <summary>Writes down that this push, at the head of its line or the first of a new one, waits for its next attempt.</summary>
-    public async Task HoldAsync(SendPush push, int attempts, DateTimeOffset nextAttemptAt)
-    {
-        if (_lines.TryGetValue(push.SubscriptionId, out var line))
-        {
-            var head = line.Head;
-            await _writer.HoldAsync(push.SubscriptionId, head.Position, attempts, nextAttemptAt);
-            (head.Attempts, head.NextAttemptAt) = (attempts, nextAttemptAt);
-
-            // Whatever was released behind it will find it waiting and lie down again; so it is tried out with fewer.
-            line.ReleasedThrough = head.Position;
-            line.ReleaseNext = 1;
-        }
-        else
-        {
-            line = new Line();
-            await AddAsync(line, push, attempts, nextAttemptAt);
-            line.ReleasedThrough = line.Head.Position;
-            _lines[push.SubscriptionId] = line;
-        }
-    }
-
-    /// <summary>Puts a newcomer at the end of its line.</summary>
-    /// <returns>When the line moves at the earliest.</returns>
-    public async Task<DateTimeOffset> AppendAsync(SendPush push)
-    {
-        var line = _lines[push.SubscriptionId];
-        var nextAttemptAt = line.Head.NextAttemptAt;
-        await AddAsync(line, push, attempts: 0, nextAttemptAt);
-        return nextAttemptAt;
-    }
-
-    /// <summary>Finds the heads that should have come back long ago, and takes them to be lost on their way.</summary>
-    /// <returns>The heads, to be sent again; should the lost one come after all, it is known by its attempts and dropped.</returns>
-    public async Task<IReadOnlyList<ReleasedPush>> TakeOverdueAsync(CancellationToken cancellationToken)
-    {
-        var overdue = new List<ReleasedPush>();
-        foreach (var (subscriptionId, line) in _lines)
-        {
-            var head = line.Entries.FirstOrDefault();
-            if (head is null || head.NextAttemptAt + Overdue > time.GetUtcNow())
+    /// <param name="push">The push.</param>
+    /// <param name="line">Its line, as <see cref="TakeTurnAsync"/> said; null if nothing waited.</param>
+    /// <param name="attempts">POSTs made so far.</param>
+    /// <param name="nextAttemptAt">When it is tried at the earliest.</param>
+    /// <exception cref="WaitingLineException">The store is away.</exception>
+    public Task HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt) =>
+        _writer.WriteAsync(line is null
+            ? async db =>
             {
-                continue;
+                // A worker that was cut off from the bus may still be at it: then its line stands, and this one joins it.
+                if (await RowsOf(db, push).AnyAsync())
+                {
+                    await AddLastAsync(db, push);
+                    return;
+                }
+
+                db.WaitingLines.Add(new WaitingLine { SubscriptionId = push.SubscriptionId, Head = 1, HeadMessageId = push.MessageId, Attempts = attempts, NextAttemptAt = nextAttemptAt, ReleasedThrough = 1 });
+                db.WaitingPushes.Add(Row(push, 1));
+                await db.SaveChangesAsync();
+            }
+            : db => Of(db, line).ExecuteUpdateAsync(set => set
+                .SetProperty(row => row.Attempts, attempts)
+                .SetProperty(row => row.NextAttemptAt, nextAttemptAt)
+
+                // Whatever was released behind it will find it waiting and lie down again; so it is tried out with fewer.
+                .SetProperty(row => row.ReleasedThrough, line.Head)
+                .SetProperty(row => row.ReleaseNext, 1)));
+
+    /// <summary>Takes the push at the head, which is done with, out of its line.</summary>
+    /// <param name="line">The line; nothing happens if it is null.</param>
+    /// <param name="rest">How long the subscription's push service wants to be left alone before the next one; usually zero.</param>
+    /// <param name="send">Sends the pushes whose turn it is now, in order; none if earlier ones were released and are still under way.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="WaitingLineException">The store is away.</exception>
+    public async Task AdvanceAsync(WaitingLine? line, TimeSpan rest, Func<ReleasedPush, Task> send, CancellationToken cancellationToken)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        var following = await ReadAsync(line.SubscriptionId, line.Head, line.ReleaseNext, cancellationToken);
+        if (following is not [var next, ..])
+        {
+            await _writer.WriteAsync(db => DeleteAsync(db, line));
+            return;
+        }
+
+        var nextAttemptAt = time.GetUtcNow() + rest;
+        var (releasedThrough, releaseNext) = (line.ReleasedThrough, line.ReleaseNext);
+        if (next.Position > line.ReleasedThrough)
+        {
+            foreach (var row in following)
+            {
+                await send(new ReleasedPush(Parse(row.Command), 0, nextAttemptAt));
             }
 
-            if (await ReadAsync(subscriptionId, head.Position - 1, 1, cancellationToken) is [var row] && row.Position == head.Position)
+            (releasedThrough, releaseNext) = (following[^1].Position, Math.Min(line.ReleaseNext * 2, MostReleasedAtOnce));
+        }
+
+        await _writer.WriteAsync(async db =>
+        {
+            await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId && row.Position == line.Head).ExecuteDeleteAsync();
+            await Of(db, line).ExecuteUpdateAsync(set => set
+                .SetProperty(row => row.Head, next.Position)
+                .SetProperty(row => row.HeadMessageId, next.MessageId)
+                .SetProperty(row => row.Attempts, 0)
+                .SetProperty(row => row.NextAttemptAt, nextAttemptAt)
+                .SetProperty(row => row.ReleasedThrough, releasedThrough)
+                .SetProperty(row => row.ReleaseNext, releaseNext));
+        });
+    }
+
+    /// <summary>What waits behind the head, in order.</summary>
+    public async Task<IReadOnlyList<SendPush>> BehindAsync(WaitingLine line, CancellationToken cancellationToken) =>
+        [.. (await ReadAsync(line.SubscriptionId, line.Head, int.MaxValue, cancellationToken)).Select(row => Parse(row.Command))];
+
+    /// <summary>Gives the whole line up, because its subscription is gone.</summary>
+    /// <exception cref="WaitingLineException">The store is away.</exception>
+    public Task DropAsync(WaitingLine line) => _writer.WriteAsync(db => DeleteAsync(db, line));
+
+    /// <summary>The head of each line that should have moved before this moment, and is taken to be lost on its way.</summary>
+    /// <returns>The heads, to be sent again; should the lost one come after all, it is known by its attempts and dropped. They are looked for again no
+    /// sooner than as long from now.</returns>
+    public async Task<IReadOnlyList<ReleasedPush>> TakeOverdueAsync(DateTimeOffset before, CancellationToken cancellationToken)
+    {
+        await using var db = await store.CreateDbContextAsync(cancellationToken);
+        var rows = await db.WaitingLines.AsNoTracking()
+            .Where(line => line.NextAttemptAt <= before)
+            .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command })
+            .ToListAsync(cancellationToken);
+        var overdue = new List<ReleasedPush>(rows.Count);
+        foreach (var (line, command) in rows.Select(row => (row.line, row.Command)))
+        {
+            // Whoever moves the time on sends it; of several workers that is one.
+            if (await Of(db, line).Where(row => row.NextAttemptAt == line.NextAttemptAt).ExecuteUpdateAsync(set => set.SetProperty(row => row.NextAttemptAt, time.GetUtcNow()), cancellationToken) == 1)
             {
-                // Looked for again no sooner than as long from now.
-                head.NextAttemptAt = time.GetUtcNow();
-                overdue.Add(new(Parse(row.Command), row.Attempts, row.NextAttemptAt));
+                overdue.Add(new(Parse(command), line.Attempts, line.NextAttemptAt));
             }
         }
 
         return overdue;
     }
 
-    /// <summary>Takes a push that is done with off the head of its line.</summary>
-    /// <param name="push">The push; nothing happens if it is not at the head.</param>
-    /// <param name="rest">How long the subscription's push service wants to be left alone before the next one; usually zero.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>The pushes whose turn it is now, in order, to be sent again; none if earlier ones were released and are still under way.</returns>
-    public async Task<IReadOnlyList<ReleasedPush>> AdvanceAsync(SendPush push, TimeSpan rest, CancellationToken cancellationToken)
+    /// <summary>The head of each line, to be sent again to a bus that has forgotten them.</summary>
+    public async Task<IReadOnlyList<ReleasedPush>> HeadsAsync(CancellationToken cancellationToken)
     {
-        if (!_lines.TryGetValue(push.SubscriptionId, out var line) || line.IndexOf(push.MessageId) != 0)
-        {
-            return [];
-        }
-
-        // Read before anything is changed: what fails here can be repeated as a whole.
-        var done = line.Head.Position;
-        var released = done < line.ReleasedThrough ? [] : await ReadAsync(push.SubscriptionId, done, line.ReleaseNext, cancellationToken);
-        await _writer.DeleteAsync(push.SubscriptionId, done);
-        line.Entries = line.Entries.RemoveAt(0);
-        if (line.Entries.Count == 0)
-        {
-            _lines.TryRemove(push.SubscriptionId, out _);
-            return [];
-        }
-
-        line.Head.NextAttemptAt = time.GetUtcNow() + rest;
-        if (released.Count > 0)
-        {
-            line.ReleasedThrough = released[^1].Position;
-            line.ReleaseNext = Math.Min(line.ReleaseNext * 2, MostReleasedAtOnce);
-        }
-
-        return [.. released.Select(row => new ReleasedPush(Parse(row.Command), row.Attempts, line.Head.NextAttemptAt))];
-    }
-
-    /// <summary>Gives the whole line up, because its subscription is gone.</summary>
-    /// <returns>What waited, in order, with the POSTs made for each.</returns>
-    public async Task<IReadOnlyList<(SendPush Push, int Attempts)>> DropAsync(Guid subscriptionId, CancellationToken cancellationToken)
-    {
-        if (!_lines.ContainsKey(subscriptionId))
-        {
-            return [];
-        }
-
         await using var db = await store.CreateDbContextAsync(cancellationToken);
-        var rows = await db.WaitingPushes.AsNoTracking().Where(row => row.SubscriptionId == subscriptionId).OrderBy(row => row.Position).ToListAsync(cancellationToken);
-        await _writer.DeleteLineAsync(subscriptionId);
-        _lines.TryRemove(subscriptionId, out _);
-        return [.. rows.Select(row => (Parse(row.Command), row.Attempts))];
+        var rows = await db.WaitingLines.AsNoTracking()
+            .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command })
+            .ToListAsync(cancellationToken);
+        return [.. rows.Select(row => new ReleasedPush(Parse(row.Command), row.line.Attempts, row.line.NextAttemptAt))];
     }
 
     /// <summary>Finishes what is being written.</summary>
-    public ValueTask DisposeAsync() => _writer.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _reader.DisposeAsync();
+        await _writer.DisposeAsync();
+    }
+
+    // A push that was superseded while it waited for its retry is not worth that retry.
+    private async Task<Turn> GoAsync(WaitingLine line, string? topic, CancellationToken cancellationToken)
+    {
+        await using var db = await store.CreateDbContextAsync(cancellationToken);
+        return topic is not null && await db.WaitingPushes.AnyAsync(row => row.SubscriptionId == line.SubscriptionId && row.Position > line.Head && row.Topic == topic, cancellationToken)
+            ? new Turn.Superseded(line.Attempts, line)
+            : new Turn.Go(line.Attempts, line);
+    }
+
+    private async Task<Turn> AppendAsync(WaitingLine line, SendPush push)
+    {
+        var isInLine = false;
+        var superseded = new List<WaitingPush>();
+        await _writer.WriteAsync(async db =>
+        {
+            var older = RowsOf(db, push).Where(row => row.Topic == push.Topic && row.Position > line.Head && row.MessageId != push.MessageId);
+            superseded = push.Topic is null ? [] : await older.AsNoTracking().OrderBy(row => row.Position).ToListAsync();
+            isInLine = !await AddLastAsync(db, push);
+            if (!isInLine && superseded.Count > 0)
+            {
+                await older.ExecuteDeleteAsync();
+            }
+        });
+        return isInLine ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded.ConvertAll(row => Parse(row.Command)));
+    }
+
+    /// <returns>False if it is in the line already.</returns>
+    private static async Task<bool> AddLastAsync(NotifyDbContext db, SendPush push)
+    {
+        var rows = RowsOf(db, push);
+        if (await rows.AnyAsync(row => row.MessageId == push.MessageId))
+        {
+            return false;
+        }
+
+        db.WaitingPushes.Add(Row(push, await rows.MaxAsync(row => row.Position) + 1));
+        await db.SaveChangesAsync();
+        return true;
+    }
 
     private Task<List<WaitingPush>> ReadAsync(Guid subscriptionId, long after, int count, CancellationToken cancellationToken) =>
         WaitingLineException.PatientlyAsync(time, async () =>
@@ -203,49 +221,26 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
                 .ToListAsync(cancellationToken);
         });
 
-    private async Task AddAsync(Line line, SendPush push, int attempts, DateTimeOffset nextAttemptAt)
+    private static IQueryable<WaitingLine> Of(NotifyDbContext db, WaitingLine line) => db.WaitingLines.Where(row => row.SubscriptionId == line.SubscriptionId && row.Head == line.Head);
+
+    private static IQueryable<WaitingPush> RowsOf(NotifyDbContext db, SendPush push) => db.WaitingPushes.Where(row => row.SubscriptionId == push.SubscriptionId);
+
+    private static async Task DeleteAsync(NotifyDbContext db, WaitingLine line)
     {
-        var entry = new Entry(line.Entries.Count == 0 ? 1 : line.Entries[^1].Position + 1, push.MessageId) { Attempts = attempts, NextAttemptAt = nextAttemptAt };
-        await _writer.AddAsync(new WaitingPush
-        {
-            SubscriptionId = push.SubscriptionId,
-            Position = entry.Position,
-            MessageId = push.MessageId,
-            Command = JsonSerializer.Serialize(push),
-            Attempts = attempts,
-            NextAttemptAt = nextAttemptAt,
-        });
-        line.Entries = line.Entries.Add(entry);
+        await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId).ExecuteDeleteAsync();
+        await db.WaitingLines.Where(row => row.SubscriptionId == line.SubscriptionId).ExecuteDeleteAsync();
     }
+
+    private static WaitingPush Row(SendPush push, long position) => new()
+    {
+        SubscriptionId = push.SubscriptionId,
+        Position = position,
+        MessageId = push.MessageId,
+        Topic = push.Topic,
+        Command = JsonSerializer.Serialize(push),
+    };
 
     private static SendPush Parse(string command) => JsonSerializer.Deserialize<SendPush>(command)!;
-
-    private sealed class Line
-    {
-        // Replaced as a whole, so that it can be looked at while it changes.
-        public ImmutableList<Entry> Entries { get; set; } = [];
-
-        public Entry Head => Entries[0];
-
-        /// <summary>The last position that was sent back to the bus and has not been called off since.</summary>
-        public long ReleasedThrough { get; set; }
-
-        /// <summary>How many go back next: one after a failure, then twice as many each time that all have gone well.</summary>
-        public int ReleaseNext { get; set; } = 1;
-
-        public int IndexOf(Guid messageId) => Entries.FindIndex(entry => entry.MessageId == messageId);
-    }
-
-    private sealed class Entry(long position, Guid messageId)
-    {
-        public long Position { get; } = position;
-
-        public Guid MessageId { get; } = messageId;
-
-        public int Attempts { get; set; }
-
-        public DateTimeOffset NextAttemptAt { get; set; }
-    }
 }
 
 /// <summary>A push to send again.</summary>

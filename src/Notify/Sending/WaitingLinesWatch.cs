@@ -1,31 +1,36 @@
+using Microsoft.Extensions.Options;
 using Notify.Messaging;
 
 namespace Notify.Sending;
 
 /// <summary>
-/// Sees to it that no line stands still: (1) before the bus takes its first message it reads the lines; (2) once the bus runs it sends the head of each
-/// again, since the in-memory bus has forgotten the copy it held back; (3) from then on it looks for heads that the bus has lost.
+/// Sees to it that no line stands still: (1) once the in-memory bus runs it sends the head of each line again, since that bus has forgotten the copies it held
+/// back; (2) from then on it looks for heads that the bus has lost.
 /// </summary>
-internal sealed partial class WaitingLinesWatch(WaitingLines lines, PushSender sender, TimeProvider time, ILogger<WaitingLinesWatch> logger) : IHostedLifecycleService, IDisposable
+internal sealed partial class WaitingLinesWatch(
+    WaitingLines lines, PushSender sender, IOptions<NotifyOptions> options, TimeProvider time, ILogger<WaitingLinesWatch> logger) : IHostedLifecycleService, IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
     private readonly CancellationTokenSource _stopping = new();
-    private IReadOnlyList<ReleasedPush> _heads = [];
     private Task _watching = Task.CompletedTask;
 
-    // (1)
-    public async Task StartAsync(CancellationToken cancellationToken) => _heads = await lines.LoadAsync(cancellationToken);
+    // A broker loses nothing unless somebody purges its queues, and a long queue is no loss.
+    private TimeSpan Overdue => options.Value.Transport == TransportKind.InMemory ? TimeSpan.FromMinutes(1) : TimeSpan.FromMinutes(15);
 
-    // (2)
     public async Task StartedAsync(CancellationToken cancellationToken)
     {
-        foreach (var head in _heads)
+        // (1)
+        if (options.Value.Transport == TransportKind.InMemory)
         {
-            var delay = head.At - time.GetUtcNow();
-            await sender.SendLaterAsync(head.Push, head.Attempts, delay > TimeSpan.Zero ? delay : TimeSpan.Zero);
+            foreach (var head in await lines.HeadsAsync(cancellationToken))
+            {
+                var delay = head.At - time.GetUtcNow();
+                await sender.SendLaterAsync(head.Push, head.Attempts, delay > TimeSpan.Zero ? delay : TimeSpan.Zero);
+            }
         }
 
+        // (2)
         _watching = WatchAsync();
     }
 
@@ -35,6 +40,8 @@ internal sealed partial class WaitingLinesWatch(WaitingLines lines, PushSender s
         await _watching;
     }
 
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -43,7 +50,6 @@ internal sealed partial class WaitingLinesWatch(WaitingLines lines, PushSender s
 
     public void Dispose() => _stopping.Dispose();
 
-    // (3)
     private async Task WatchAsync()
     {
         using var timer = new PeriodicTimer(Interval, time);
@@ -64,13 +70,13 @@ internal sealed partial class WaitingLinesWatch(WaitingLines lines, PushSender s
     {
         try
         {
-            foreach (var head in await lines.TakeOverdueAsync(cancellationToken))
+            foreach (var head in await lines.TakeOverdueAsync(time.GetUtcNow() - Overdue, cancellationToken))
             {
                 LogOverdue(head.Push.MessageId, head.Push.SubscriptionId, head.At);
                 await sender.SendAsync(head.Push, head.Attempts);
             }
         }
-        catch (WaitingLineException exception)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
             LogUnreadable(exception);
         }

@@ -18,7 +18,10 @@ public sealed class NotifyDbContext(DbContextOptions<NotifyDbContext> options) :
     /// <summary>Message ids that were fanned out.</summary>
     public DbSet<FannedOutMessage> FannedOutMessages => Set<FannedOutMessage>();
 
-    /// <summary>Pushes that wait in their subscription's line; empty on good days.</summary>
+    /// <summary>Subscriptions that something waits for; empty on good days.</summary>
+    public DbSet<WaitingLine> WaitingLines => Set<WaitingLine>();
+
+    /// <summary>The pushes in those lines.</summary>
     public DbSet<WaitingPush> WaitingPushes => Set<WaitingPush>();
 
     /// <summary>What became of each push.</summary>
@@ -58,9 +61,17 @@ public sealed class NotifyDbContext(DbContextOptions<NotifyDbContext> options) :
             row.Property(message => message.MessageId).ValueGeneratedNever();
             row.HasIndex(message => message.FannedOutAt);
         });
+        modelBuilder.Entity<WaitingLine>(row =>
+        {
+            row.HasKey(line => line.SubscriptionId);
+            row.Property(line => line.SubscriptionId).ValueGeneratedNever();
+            row.HasIndex(line => line.NextAttemptAt);
+        });
         modelBuilder.Entity<WaitingPush>(row =>
         {
             row.HasKey(push => new { push.SubscriptionId, push.Position });
+            row.Property(push => push.Topic).HasMaxLength(32);
+            row.HasIndex(push => new { push.SubscriptionId, push.Topic });
             row.HasIndex(push => new { push.SubscriptionId, push.MessageId }).IsUnique();
         });
         modelBuilder.Entity<Delivery>(row =>

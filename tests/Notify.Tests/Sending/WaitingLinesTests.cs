@@ -32,31 +32,28 @@ public sealed class WaitingLinesTests : IAsyncLifetime
     }
 
     [Fact]
-    public void Where_nothing_waits_there_is_no_line() => Assert.Equal(Standing.NoLine, _lines.StandingOf(Push()));
+    public async Task Where_nothing_waits_a_push_goes_ahead() => Assert.Equal(new Turn.Go(0, null), await TurnAsync(Push()));
 
     [Fact]
-    public async Task The_first_to_wait_is_the_head_and_others_are_newcomers()
+    public async Task The_first_to_wait_is_the_head_and_others_stand_in_line()
     {
         var head = Push();
-        await HoldAsync(head, attempts: 2);
+        await _lines.HoldAsync(head, null, attempts: 2, In10Seconds);
 
-        Assert.Equal(Standing.Head, _lines.StandingOf(head));
-        Assert.Equal(2, _lines.HeadOf(head).Attempts);
-        Assert.Equal(Standing.Newcomer, _lines.StandingOf(Push()));
-        Assert.Equal(Standing.NoLine, _lines.StandingOf(Push() with { SubscriptionId = Guid.NewGuid() }));
+        Assert.Equal(2, Assert.IsType<Turn.Go>(await TurnAsync(head, attemptsInLine: 2)).Attempts);
+        Assert.Equal(In10Seconds, Assert.IsType<Turn.StoodInLine>(await TurnAsync(Push())).NextAttemptAt);
+        Assert.Equal(new Turn.Go(0, null), await TurnAsync(Push() with { SubscriptionId = Guid.NewGuid() }));
     }
 
     [Fact]
     public async Task Newcomers_are_released_in_order_first_one_then_twice_as_many_each_time()
     {
-        var head = Push();
-        await HoldAsync(head);
+        var head = await HeadAsync();
         var behind = await AppendAsync(200);
-        Assert.All(behind, push => Assert.Equal(Standing.Behind, _lines.StandingOf(push)));
         var sent = new List<SendPush>();
         var batches = new List<int>();
 
-        var next = await AdvanceAsync(_lines, head);
+        var next = await AdvanceAsync(head, attempts: 1);
         while (next.Count > 0)
         {
             batches.Add(next.Count);
@@ -65,9 +62,8 @@ public sealed class WaitingLinesTests : IAsyncLifetime
             {
                 // Only the last of a batch brings the next one.
                 Assert.Empty(following);
-                Assert.Equal(Standing.Head, _lines.StandingOf(push));
                 sent.Add(push);
-                following = await AdvanceAsync(_lines, push);
+                following = await AdvanceAsync(push);
             }
 
             next = following;
@@ -75,94 +71,165 @@ public sealed class WaitingLinesTests : IAsyncLifetime
 
         Assert.Equal(behind, sent);
         Assert.Equal([1, 2, 4, 8, 16, 32, 64, 64, 9], batches);
-        Assert.Equal(0, _lines.Count);
-        await using var db = _store.Open();
-        Assert.Equal(0, await db.WaitingPushes.CountAsync(Cancellation));
+        await AssertNothingWaitsAsync();
     }
 
     [Fact]
     public async Task A_newcomer_after_a_release_follows_once_the_released_are_done_with()
     {
-        var head = Push();
-        await HoldAsync(head);
+        var head = await HeadAsync();
         var released = await AppendAsync(1);
-        await AdvanceAsync(_lines, head);
+        await AdvanceAsync(head, attempts: 1);
         var late = await AppendAsync(1);
 
-        Assert.Equal(late, await AdvanceAsync(_lines, released[0]));
+        Assert.Equal(late, await AdvanceAsync(released[0]));
     }
 
     [Fact]
     public async Task When_a_released_one_must_wait_in_turn_those_behind_it_are_released_after_it_from_one_on()
     {
-        var head = Push();
-        await HoldAsync(head);
+        var head = await HeadAsync();
         var behind = await AppendAsync(6);
-        await AdvanceAsync(_lines, head);
-        Assert.Equal(behind[1..3], await AdvanceAsync(_lines, behind[0]));
+        await AdvanceAsync(head, attempts: 1);
+        Assert.Equal(behind[1..3], await AdvanceAsync(behind[0]));
 
-        await HoldAsync(behind[1]);
-        Assert.Equal(Standing.Behind, _lines.StandingOf(behind[2]));
+        await _lines.HoldAsync(behind[1], (await GoAsync(behind[1], 0)).Line, attempts: 1, In10Seconds);
+        Assert.Equal(new Turn.Overtaken(), await TurnAsync(behind[2], attemptsInLine: 0));
 
-        Assert.Equal(behind[2..3], await AdvanceAsync(_lines, behind[1]));
-        Assert.Equal(behind[3..5], await AdvanceAsync(_lines, behind[2]));
+        Assert.Equal(behind[2..3], await AdvanceAsync(behind[1], attempts: 1));
+        Assert.Equal(behind[3..5], await AdvanceAsync(behind[2]));
     }
 
     [Fact]
-    public async Task The_lines_of_an_earlier_run_are_taken_up_with_their_order_and_attempts()
+    public async Task Another_worker_carries_a_line_on_with_its_order_and_attempts()
     {
-        var head = Push();
-        await HoldAsync(head, attempts: 3);
+        var head = await HeadAsync(attempts: 3);
         var behind = await AppendAsync(2);
 
-        await using var later = new WaitingLines(_store.Factory, _time);
-        var heads = await later.LoadAsync(Cancellation);
+        await using var other = new WaitingLines(_store.Factory, _time);
 
-        Assert.Equal(head, Assert.Single(heads).Push);
-        Assert.Equal(_time.GetUtcNow() + TimeSpan.FromSeconds(10), heads[0].At);
-        Assert.Equal(3, later.HeadOf(head).Attempts);
-        Assert.Equal(Standing.Behind, later.StandingOf(behind[1]));
-        Assert.Equal(behind[..1], await AdvanceAsync(later, head));
+        Assert.Equal([new ReleasedPush(head, 3, In10Seconds)], await other.HeadsAsync(Cancellation));
+        Assert.Equal(behind[..1], await AdvanceAsync(head, attempts: 3, other));
+        Assert.Equal(behind[1..], await AdvanceAsync(behind[0]));
+        Assert.Empty(await AdvanceAsync(behind[1], lines: other));
+        await AssertNothingWaitsAsync();
     }
 
     [Fact]
-    public async Task A_head_long_overdue_is_taken_to_be_lost_once_a_while()
+    public async Task After_a_crash_before_a_push_was_held_back_its_first_copy_waits_in_its_place()
     {
-        var head = Push();
-        await HoldAsync(head, attempts: 2);
-        await AppendAsync(1);
-        _time.Advance(TimeSpan.FromSeconds(60));
-        Assert.Empty(await _lines.TakeOverdueAsync(Cancellation));
-        _time.Advance(TimeSpan.FromSeconds(11));
+        var head = await HeadAsync();
 
-        var overdue = Assert.Single(await _lines.TakeOverdueAsync(Cancellation));
-        Assert.Equal((head, 2), (overdue.Push, overdue.Attempts));
-        Assert.Empty(await _lines.TakeOverdueAsync(Cancellation));
-        _time.Advance(TimeSpan.FromMinutes(2));
-        Assert.Single(await _lines.TakeOverdueAsync(Cancellation));
+        Assert.Equal(new Turn.NotYet(1, TimeSpan.FromSeconds(10)), await TurnAsync(head));
+
+        // The same at a later attempt: it came out of the line then.
+        await _lines.HoldAsync(head, (await GoAsync(head, 1)).Line, attempts: 2, In10Seconds);
+        Assert.Equal(new Turn.NotYet(2, TimeSpan.FromSeconds(10)), await TurnAsync(head, attemptsInLine: 1, isRedelivered: true));
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal(2, Assert.IsType<Turn.Go>(await TurnAsync(head, attemptsInLine: 1, isRedelivered: true)).Attempts);
+
+        // Not redelivered by the bus, it is an old copy.
+        Assert.Equal(new Turn.Overtaken(), await TurnAsync(head, attemptsInLine: 1));
+    }
+
+    [Fact]
+    public async Task After_a_crash_before_a_push_was_taken_out_of_its_line_it_goes_again_and_the_second_copies_are_dropped()
+    {
+        var head = await HeadAsync();
+        var behind = await AppendAsync(1);
+        await Assert.ThrowsAsync<OperationCanceledException>(async () =>
+            await _lines.AdvanceAsync((await GoAsync(head, 1)).Line, TimeSpan.Zero, _ => Task.FromException(new OperationCanceledException()), Cancellation));
+
+        Assert.Equal(behind, await AdvanceAsync(head, attempts: 1));
+        Assert.Empty(await AdvanceAsync(behind[0]));
+        Assert.Equal(new Turn.Overtaken(), await TurnAsync(behind[0], attemptsInLine: 0));
+    }
+
+    [Fact]
+    public async Task A_push_that_a_cut_off_worker_holds_back_joins_the_line_that_has_come_to_be()
+    {
+        var head = await HeadAsync();
+        var late = Push();
+
+        await _lines.HoldAsync(late, null, attempts: 1, In10Seconds);
+
+        Assert.Equal(new Turn.Overtaken(), await TurnAsync(late, attemptsInLine: 1));
+        Assert.Equal([late], await AdvanceAsync(head, attempts: 1));
+    }
+
+    [Fact]
+    public async Task A_newer_push_of_the_same_topic_supersedes_older_ones_in_the_line()
+    {
+        var head = Push() with { Topic = "room" };
+        await _lines.HoldAsync(head, null, attempts: 1, In10Seconds);
+        var other = (await AppendAsync(1))[0];
+        var (older, newer) = (Push() with { Topic = "room" }, Push() with { Topic = "room" });
+        Assert.Empty(Assert.IsType<Turn.StoodInLine>(await TurnAsync(older)).Older);
+
+        Assert.Equal([older], Assert.IsType<Turn.StoodInLine>(await TurnAsync(newer)).Older);
+
+        var superseded = Assert.IsType<Turn.Superseded>(await TurnAsync(head, attemptsInLine: 1));
+        var sent = new List<SendPush>();
+        await _lines.AdvanceAsync(superseded.Line, TimeSpan.Zero, next => Add(sent, next), Cancellation);
+        Assert.Equal([other], sent);
+        Assert.Equal([newer], await AdvanceAsync(other));
+        Assert.Empty(await AdvanceAsync(newer));
+    }
+
+    [Fact]
+    public async Task Superseding_a_released_push_does_not_break_the_line()
+    {
+        var head = await HeadAsync();
+        await AppendAsync(1);
+        var older = Push() with { Topic = "room" };
+        await TurnAsync(older);
+        var last = (await AppendAsync(1))[0];
+        Assert.Equal(older, (await AdvanceAsync((await AdvanceAsync(head, attempts: 1))[0]))[0]);
+
+        // It is on its way, at the head: too late for it to be put out, so it is dropped when it comes.
+        var newer = Push() with { Topic = "room" };
+        Assert.Empty(Assert.IsType<Turn.StoodInLine>(await TurnAsync(newer)).Older);
+        var superseded = Assert.IsType<Turn.Superseded>(await TurnAsync(older, attemptsInLine: 0));
+        await _lines.AdvanceAsync(superseded.Line, TimeSpan.Zero, _ => Task.CompletedTask, Cancellation);
+
+        Assert.Equal([newer], await AdvanceAsync(last));
+    }
+
+    [Fact]
+    public async Task A_head_long_overdue_is_taken_to_be_lost_once_a_while_and_by_one_worker()
+    {
+        var head = await HeadAsync(attempts: 2);
+        await AppendAsync(1);
+        Assert.Empty(await _lines.TakeOverdueAsync(In10Seconds - TimeSpan.FromSeconds(1), Cancellation));
+        _time.Advance(TimeSpan.FromSeconds(11));
+        await using var other = new WaitingLines(_store.Factory, _time);
+
+        var overdue = await Task.WhenAll(_lines.TakeOverdueAsync(In10Seconds, Cancellation), other.TakeOverdueAsync(In10Seconds, Cancellation));
+
+        Assert.Equal((head, 2), overdue.SelectMany(heads => heads).Select(lost => (lost.Push, lost.Attempts)).Single());
     }
 
     [Fact]
     public async Task A_head_that_was_released_just_now_is_not_overdue_however_long_it_has_lain()
     {
-        var head = Push();
-        await HoldAsync(head);
+        var head = await HeadAsync();
         await AppendAsync(1);
         _time.Advance(TimeSpan.FromHours(1));
-        await AdvanceAsync(_lines, head);
+        await AdvanceAsync(head, attempts: 1);
 
-        Assert.Empty(await _lines.TakeOverdueAsync(Cancellation));
+        Assert.Empty(await _lines.TakeOverdueAsync(_time.GetUtcNow() - TimeSpan.FromMinutes(1), Cancellation));
     }
 
     [Fact]
     public async Task A_read_that_fails_while_the_line_advances_is_made_up_for()
     {
-        var head = Push();
-        await HoldAsync(head);
+        var head = await HeadAsync();
         var behind = await AppendAsync(2);
+        var line = (await GoAsync(head, 1)).Line;
         _failures.FailNext();
+        var sent = new List<SendPush>();
 
-        var advancing = AdvanceAsync(_lines, head);
+        var advancing = _lines.AdvanceAsync(line, TimeSpan.Zero, next => Add(sent, next), Cancellation);
         await Eventually.GetAsync(
             () =>
             {
@@ -171,38 +238,73 @@ public sealed class WaitingLinesTests : IAsyncLifetime
             },
             isCompleted => isCompleted);
 
-        Assert.Equal(behind[..1], await advancing);
+        await advancing;
+        Assert.Equal(behind[..1], sent);
         Assert.True(_failures.HasFailed);
     }
 
     [Fact]
-    public async Task A_dropped_line_is_handed_back_whole()
+    public async Task A_dropped_line_is_gone_and_what_waited_can_be_told()
     {
-        var head = Push();
-        await HoldAsync(head, attempts: 2);
+        var head = await HeadAsync(attempts: 2);
         var behind = await AppendAsync(2);
+        var line = (await GoAsync(head, 2)).Line!;
 
-        var dropped = await _lines.DropAsync(_subscription, Cancellation);
+        Assert.Equal(behind, await _lines.BehindAsync(line, Cancellation));
+        await _lines.DropAsync(line);
 
-        Assert.Equal([(head, 2), (behind[0], 0), (behind[1], 0)], dropped);
-        Assert.Equal(Standing.NoLine, _lines.StandingOf(head));
-        Assert.Empty(await _lines.DropAsync(_subscription, Cancellation));
+        Assert.Equal(new Turn.Overtaken(), await TurnAsync(behind[0], attemptsInLine: 0));
+        await AssertNothingWaitsAsync();
     }
 
-    private static async Task<List<SendPush>> AdvanceAsync(WaitingLines lines, SendPush push) =>
-        [.. (await lines.AdvanceAsync(push, TimeSpan.Zero, Cancellation)).Select(released => released.Push)];
+    private DateTimeOffset In10Seconds => field == default ? field = _time.GetUtcNow() + TimeSpan.FromSeconds(10) : field;
 
-    private Task HoldAsync(SendPush push, int attempts = 1) => _lines.HoldAsync(push, attempts, _time.GetUtcNow() + TimeSpan.FromSeconds(10));
+    private Task<Turn> TurnAsync(SendPush push, int? attemptsInLine = null, bool isRedelivered = false, WaitingLines? lines = null) =>
+        (lines ?? _lines).TakeTurnAsync(push, attemptsInLine, isRedelivered, Cancellation);
+
+    private async Task<Turn.Go> GoAsync(SendPush push, int attempts, WaitingLines? lines = null)
+    {
+        var go = Assert.IsType<Turn.Go>(await TurnAsync(push, attempts, lines: lines));
+        Assert.Equal((push.MessageId, attempts), (go.Line?.HeadMessageId, go.Attempts));
+        return go;
+    }
+
+    private async Task<SendPush> HeadAsync(int attempts = 1)
+    {
+        var head = Push();
+        await _lines.HoldAsync(head, null, attempts, In10Seconds);
+        return head;
+    }
+
+    /// <summary>Takes the push's turn and its leave; what follows it.</summary>
+    private async Task<List<SendPush>> AdvanceAsync(SendPush push, int attempts = 0, WaitingLines? lines = null)
+    {
+        var sent = new List<SendPush>();
+        await (lines ?? _lines).AdvanceAsync((await GoAsync(push, attempts, lines)).Line, TimeSpan.Zero, next => Add(sent, next), Cancellation);
+        return sent;
+    }
 
     private async Task<List<SendPush>> AppendAsync(int count)
     {
         var pushes = Enumerable.Range(0, count).Select(_ => Push()).ToList();
         foreach (var push in pushes)
         {
-            await _lines.AppendAsync(push);
+            Assert.IsType<Turn.StoodInLine>(await TurnAsync(push));
         }
 
         return pushes;
+    }
+
+    private async Task AssertNothingWaitsAsync()
+    {
+        await using var db = _store.Open();
+        Assert.Equal((0, 0), (await db.WaitingLines.CountAsync(Cancellation), await db.WaitingPushes.CountAsync(Cancellation)));
+    }
+
+    private static Task Add(List<SendPush> sent, ReleasedPush next)
+    {
+        sent.Add(next.Push);
+        return Task.CompletedTask;
     }
 
     private SendPush Push() => new()
@@ -211,7 +313,6 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         UserId = "ada",
         MessageId = Guid.NewGuid(),
         Payload = "{}",
-        Topic = "topic",
         Urgency = "normal",
         TtlSeconds = 60,
         ExpiresAt = DateTimeOffset.UnixEpoch,

@@ -90,15 +90,42 @@ namespace Notify.Store.Migrations.Sqlite
                     b.ToTable("DevelopmentVapidKeys");
                 });
 
+            modelBuilder.Entity("Notify.Sending.WaitingLine", b =>
+                {
+                    b.Property<Guid>("SubscriptionId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Head")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<Guid>("HeadMessageId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("NextAttemptAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("ReleaseNext")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("ReleasedThrough")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("SubscriptionId");
+
+                    b.HasIndex("NextAttemptAt");
+
+                    b.ToTable("WaitingLines");
+                });
+
             modelBuilder.Entity("Notify.Sending.WaitingPush", b =>
                 {
                     b.Property<Guid>("SubscriptionId")
                         .HasColumnType("TEXT");
 
                     b.Property<long>("Position")
-                        .HasColumnType("INTEGER");
-
-                    b.Property<int>("Attempts")
                         .HasColumnType("INTEGER");
 
                     b.Property<string>("Command")
@@ -108,13 +135,16 @@ namespace Notify.Store.Migrations.Sqlite
                     b.Property<Guid>("MessageId")
                         .HasColumnType("TEXT");
 
-                    b.Property<long>("NextAttemptAt")
-                        .HasColumnType("INTEGER");
+                    b.Property<string>("Topic")
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
 
                     b.HasKey("SubscriptionId", "Position");
 
                     b.HasIndex("SubscriptionId", "MessageId")
                         .IsUnique();
+
+                    b.HasIndex("SubscriptionId", "Topic");
 
                     b.ToTable("WaitingPushes");
                 });

@@ -76,15 +76,31 @@ namespace Notify.Store.Migrations.Sqlite
                 });
 
             migrationBuilder.CreateTable(
+                name: "WaitingLines",
+                columns: table => new
+                {
+                    SubscriptionId = table.Column<Guid>(type: "TEXT", nullable: false),
+                    Head = table.Column<long>(type: "INTEGER", nullable: false),
+                    HeadMessageId = table.Column<Guid>(type: "TEXT", nullable: false),
+                    Attempts = table.Column<int>(type: "INTEGER", nullable: false),
+                    NextAttemptAt = table.Column<long>(type: "INTEGER", nullable: false),
+                    ReleasedThrough = table.Column<long>(type: "INTEGER", nullable: false),
+                    ReleaseNext = table.Column<int>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_WaitingLines", x => x.SubscriptionId);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "WaitingPushes",
                 columns: table => new
                 {
                     SubscriptionId = table.Column<Guid>(type: "TEXT", nullable: false),
                     Position = table.Column<long>(type: "INTEGER", nullable: false),
                     MessageId = table.Column<Guid>(type: "TEXT", nullable: false),
-                    Command = table.Column<string>(type: "TEXT", nullable: false),
-                    Attempts = table.Column<int>(type: "INTEGER", nullable: false),
-                    NextAttemptAt = table.Column<long>(type: "INTEGER", nullable: false)
+                    Topic = table.Column<string>(type: "TEXT", maxLength: 32, nullable: true),
+                    Command = table.Column<string>(type: "TEXT", nullable: false)
                 },
                 constraints: table =>
                 {
@@ -113,10 +129,20 @@ namespace Notify.Store.Migrations.Sqlite
                 column: "UserId");
 
             migrationBuilder.CreateIndex(
+                name: "IX_WaitingLines_NextAttemptAt",
+                table: "WaitingLines",
+                column: "NextAttemptAt");
+
+            migrationBuilder.CreateIndex(
                 name: "IX_WaitingPushes_SubscriptionId_MessageId",
                 table: "WaitingPushes",
                 columns: new[] { "SubscriptionId", "MessageId" },
                 unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "IX_WaitingPushes_SubscriptionId_Topic",
+                table: "WaitingPushes",
+                columns: new[] { "SubscriptionId", "Topic" });
         }
 
         /// <inheritdoc />
@@ -133,6 +159,9 @@ namespace Notify.Store.Migrations.Sqlite
 
             migrationBuilder.DropTable(
                 name: "Subscriptions");
+
+            migrationBuilder.DropTable(
+                name: "WaitingLines");
 
             migrationBuilder.DropTable(
                 name: "WaitingPushes");

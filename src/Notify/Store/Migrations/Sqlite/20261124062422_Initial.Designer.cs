@@ -11,7 +11,7 @@ using Notify.Store;
 namespace Notify.Store.Migrations.Sqlite
 {
     [DbContext(typeof(NotifyDbContext))]
-    [Migration("20261123203530_Initial")]
+    [Migration("20261124062422_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -93,15 +93,42 @@ namespace Notify.Store.Migrations.Sqlite
                     b.ToTable("DevelopmentVapidKeys");
                 });
 
+            modelBuilder.Entity("Notify.Sending.WaitingLine", b =>
+                {
+                    b.Property<Guid>("SubscriptionId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Head")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<Guid>("HeadMessageId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("NextAttemptAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("ReleaseNext")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("ReleasedThrough")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("SubscriptionId");
+
+                    b.HasIndex("NextAttemptAt");
+
+                    b.ToTable("WaitingLines");
+                });
+
             modelBuilder.Entity("Notify.Sending.WaitingPush", b =>
                 {
                     b.Property<Guid>("SubscriptionId")
                         .HasColumnType("TEXT");
 
                     b.Property<long>("Position")
-                        .HasColumnType("INTEGER");
-
-                    b.Property<int>("Attempts")
                         .HasColumnType("INTEGER");
 
                     b.Property<string>("Command")
@@ -111,13 +138,16 @@ namespace Notify.Store.Migrations.Sqlite
                     b.Property<Guid>("MessageId")
                         .HasColumnType("TEXT");
 
-                    b.Property<long>("NextAttemptAt")
-                        .HasColumnType("INTEGER");
+                    b.Property<string>("Topic")
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
 
                     b.HasKey("SubscriptionId", "Position");
 
                     b.HasIndex("SubscriptionId", "MessageId")
                         .IsUnique();
+
+                    b.HasIndex("SubscriptionId", "Topic");
 
                     b.ToTable("WaitingPushes");
                 });

@@ -5,11 +5,11 @@ using Notify.Store;
 namespace Notify.Sending;
 
 /// <summary>
-/// Writes rows of <see cref="WaitingPush"/> for many callers in one transaction: while one is under way the next ones gather. Each caller is answered
-/// when its row is committed. When a push service is down, rows come by the thousand, and a transaction each would make them queue for the
+/// Writes to the waiting lines for many callers in one transaction: while one is under way the next ones gather. Each caller is answered
+/// when its rows are committed. When a push service is down, rows come by the thousand, and a transaction each would make them queue for the
 /// database.
 /// </summary>
-internal sealed class WaitingPushWriter : IAsyncDisposable
+internal sealed class WaitingLineWriter : IAsyncDisposable
 {
     private const int MostAtOnce = 256;
 
@@ -18,39 +18,24 @@ internal sealed class WaitingPushWriter : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly Task _writing;
 
-    public WaitingPushWriter(IDbContextFactory<NotifyDbContext> store, TimeProvider time)
+    public WaitingLineWriter(IDbContextFactory<NotifyDbContext> store, TimeProvider time)
     {
         (_store, _time) = (store, time);
         _writing = Task.Run(WriteAllAsync);
     }
 
-    public Task AddAsync(WaitingPush row) => EnqueueAsync(db =>
+    /// <summary>Writes; the work may be done again where the transaction it was in failed.</summary>
+    /// <exception cref="WaitingLineException">The store was away for too long, or the work is at fault.</exception>
+    public Task WriteAsync(Func<NotifyDbContext, Task> work)
     {
-        db.WaitingPushes.Add(row);
-        return db.SaveChangesAsync();
-    });
-
-    public Task HoldAsync(Guid subscriptionId, long position, int attempts, DateTimeOffset nextAttemptAt) => EnqueueAsync(db =>
-        db.WaitingPushes
-            .Where(row => row.SubscriptionId == subscriptionId && row.Position == position)
-            .ExecuteUpdateAsync(set => set.SetProperty(row => row.Attempts, attempts).SetProperty(row => row.NextAttemptAt, nextAttemptAt)));
-
-    public Task DeleteAsync(Guid subscriptionId, long position) => EnqueueAsync(db =>
-        db.WaitingPushes.Where(row => row.SubscriptionId == subscriptionId && row.Position == position).ExecuteDeleteAsync());
-
-    public Task DeleteLineAsync(Guid subscriptionId) => EnqueueAsync(db =>
-        db.WaitingPushes.Where(row => row.SubscriptionId == subscriptionId).ExecuteDeleteAsync());
+        var write = new Write(work);
+        return _writes.Writer.TryWrite(write) ? write.Done.Task : Task.FromException(new ObjectDisposedException(nameof(WaitingLineWriter)));
+    }
 
     public async ValueTask DisposeAsync()
     {
         _writes.Writer.TryComplete();
         await _writing;
-    }
-
-    private Task EnqueueAsync(Func<NotifyDbContext, Task> work)
-    {
-        var write = new Write(work);
-        return _writes.Writer.TryWrite(write) ? write.Done.Task : Task.FromException(new ObjectDisposedException(nameof(WaitingPushWriter)));
     }
 
     private async Task WriteAllAsync()
@@ -91,7 +76,7 @@ internal sealed class WaitingPushWriter : IAsyncDisposable
     {
         try
         {
-            await (patiently ? WaitingLineException.PatientlyAsync(_time, () => WriteAsync(batch)) : WriteAsync(batch));
+            await (patiently ? WaitingLineException.PatientlyAsync(_time, () => CommitAsync(batch)) : CommitAsync(batch));
             return null;
         }
         catch (Exception exception)
@@ -100,13 +85,14 @@ internal sealed class WaitingPushWriter : IAsyncDisposable
         }
     }
 
-    private async Task<bool> WriteAsync(List<Write> batch)
+    private async Task<bool> CommitAsync(List<Write> batch)
     {
         await using var db = await _store.CreateDbContextAsync();
         await using var transaction = await db.Database.BeginTransactionAsync();
         foreach (var write in batch)
         {
             await write.Work(db);
+            db.ChangeTracker.Clear();
         }
 
         await transaction.CommitAsync();

@@ -1,0 +1,34 @@
+using Notify.Contracts;
+
+namespace Notify.Sending;
+
+/// <summary>What a push that came from the bus is to do, as its subscription's line has it.</summary>
+public abstract record Turn
+{
+    private Turn()
+    {
+    }
+
+    /// <summary>Go ahead: nothing waits, or it is at the head.</summary>
+    /// <param name="Attempts">POSTs made so far.</param>
+    /// <param name="Line">The line that it is the head of; null if nothing waits.</param>
+    public sealed record Go(int Attempts, WaitingLine? Line) : Turn;
+
+    /// <summary>It is at the head, but a newer push of its topic waits behind it: the device would show that one only.</summary>
+    /// <param name="Attempts">POSTs made so far.</param>
+    /// <param name="Line">The line.</param>
+    public sealed record Superseded(int Attempts, WaitingLine Line) : Turn;
+
+    /// <summary>It is at the head, and has come before its time: hold it back again.</summary>
+    /// <param name="Attempts">POSTs made so far.</param>
+    /// <param name="Delay">How long.</param>
+    public sealed record NotYet(int Attempts, TimeSpan Delay) : Turn;
+
+    /// <summary>Others wait, and it has been put at the end.</summary>
+    /// <param name="NextAttemptAt">When the line moves at the earliest.</param>
+    /// <param name="Older">Older pushes of its topic, which it has superseded: they are out of the line.</param>
+    public sealed record StoodInLine(DateTimeOffset NextAttemptAt, IReadOnlyList<SendPush> Older) : Turn;
+
+    /// <summary>There is nothing to do: its row will bring it back, or it was done with, or tried again, before this copy came.</summary>
+    public sealed record Overtaken : Turn;
+}
