@@ -3,7 +3,7 @@ namespace Notify.Tests;
 /// <summary>Waits for a condition, and says what it last saw if it never comes.</summary>
 public static class Eventually
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
     public static Task TrueAsync(Func<bool> condition) => GetAsync(() => Task.FromResult(condition()), seen => seen);

@@ -1,0 +1,21 @@
+// Publishes one MessagePosted as plain JSON: node publish.mjs AMQP_URL USER TITLE
+import { randomUUID } from "node:crypto";
+import amqplib from "amqplib";
+
+const [url, user, title] = process.argv.slice(2);
+const connection = await amqplib.connect(url);
+const channel = await connection.createConfirmChannel();
+
+// What nobody takes comes back: no Notify has run against this broker yet.
+channel.on("return", () => {
+  console.error("No queue takes the message: start Notify on this broker first.");
+  process.exitCode = 1;
+});
+const message = { messageId: randomUUID(), conversationId: "greetings", recipientIds: [user], title };
+channel.publish("Notify.Contracts:MessagePosted", "", Buffer.from(JSON.stringify(message)), {
+  contentType: "application/json",
+  persistent: true,
+  mandatory: true,
+});
+await channel.waitForConfirms();
+await connection.close();
