@@ -56,7 +56,7 @@ public static class NotifyApplication
 
         builder.Services.AddHostedService<StoreStartup>();
         builder.Services.AddHostedService<WaitingLinesWatch>();
-        builder.Services.AddNotifyMessaging();
+        builder.Services.AddNotifyMessaging(builder.Configuration);
         builder.Services.AddHostedService<Housekeeping>();
 
         configure?.Invoke(builder);

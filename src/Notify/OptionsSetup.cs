@@ -3,7 +3,6 @@ using Microsoft.Extensions.Options;
 using Notify.Authentication;
 using Notify.Deliveries;
 using Notify.Fanout;
-using Notify.Messaging;
 using Notify.Operations;
 using Notify.Sending;
 using Notify.Store;
@@ -43,11 +42,6 @@ internal static class OptionsSetup
 
     private static IEnumerable<string> CheckKinds(NotifyOptions options)
     {
-        if (options.Transport != TransportKind.InMemory)
-        {
-            yield return $"Notify:Transport = {options.Transport} is not built yet; leave it at {TransportKind.InMemory}.";
-        }
-
         if (options.Store != StoreKind.Sqlite)
         {
             yield return $"Notify:Store = {options.Store} is not built yet; leave it at {StoreKind.Sqlite}.";

@@ -28,7 +28,6 @@ public sealed class OptionsSetupTests
     [InlineData("--Notify:Vapid:Subject=ops@example.com", "mailto:")]
     [InlineData("--Notify:Vapid:PublicKey=BAAA", "PrivateKey")]
     [InlineData("--Notify:Vapid:Previous:0:PublicKey=BAAA", "Previous__0")]
-    [InlineData("--Notify:Transport=RabbitMq", "not built yet")]
     [InlineData("--Notify:Store=PostgreSql", "not built yet")]
     [InlineData("--Notify:LocalPushService:Url=http://example.com", "LocalPushService")]
     public void A_bad_setting_is_refused_at_start_by_its_name(string setting, string said) =>

@@ -2,10 +2,13 @@ using System.CommandLine;
 using System.Net.Http.Headers;
 using System.Security.Claims;
 using System.Text;
+using MassTransit;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Notify.Authentication;
 using Notify.Contracts;
+using Notify.Messaging;
+using Notify.Messaging.RabbitMq;
 
 namespace Notify.Commands;
 
@@ -13,6 +16,8 @@ namespace Notify.Commands;
 /// <remarks>The in-memory bus lives inside the service's process, so there the message goes through the running service's API.</remarks>
 internal static class SendCommand
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+
     public static Command Create()
     {
         var user = new Option<string>("--user") { Description = "The recipient's user id.", Required = true };
@@ -43,6 +48,45 @@ internal static class SendCommand
             throw new UsageException("The message is not valid. " + string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")));
         }
 
+        if (MessagingSetup.TransportOf(builder.Configuration) == TransportKind.RabbitMq)
+        {
+            await PublishAsync(RabbitMqAddress.Parse(builder.Configuration.GetConnectionString(RabbitMqAddress.ConnectionName)), message, cancellationToken);
+        }
+        else
+        {
+            await PostAsync(builder, message, cancellationToken);
+        }
+
+        Console.WriteLine($"Published message {message.MessageId}.");
+        return 0;
+    }
+
+    private static async Task PublishAsync(RabbitMqAddress address, MessagePosted message, CancellationToken cancellationToken)
+    {
+        var bus = Bus.Factory.CreateUsingRabbitMq(address.Configure);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(Patience);
+        try
+        {
+            await bus.StartAsync(patience.Token);
+            await bus.Publish(message, context => context.Mandatory = true, patience.Token);
+        }
+        catch (MessageReturnedException)
+        {
+            throw new UsageException($"The broker at {address} has no queue for the message: no Notify has run against it yet. Start one first.");
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or MassTransitException && !cancellationToken.IsCancellationRequested)
+        {
+            throw new UsageException($"RabbitMQ cannot be reached at {address}, or refuses the user. Set ConnectionStrings__RabbitMq, or start the broker.");
+        }
+        finally
+        {
+            await bus.StopAsync(CancellationToken.None);
+        }
+    }
+
+    private static async Task PostAsync(WebApplicationBuilder builder, MessagePosted message, CancellationToken cancellationToken)
+    {
         var service = ServiceUrl(builder.Configuration);
         using var http = new HttpClient { BaseAddress = service };
         using var request = new HttpRequestMessage(HttpMethod.Post, "api/messages") { Content = JsonContent.Create(message) };
@@ -59,9 +103,6 @@ internal static class SendCommand
         {
             throw new UsageException($"No service answers at {service} ({exception.Message}). The in-memory bus lives inside the running service: start it ('dotnet run --project src/Notify'), or name its address with ASPNETCORE_URLS.");
         }
-
-        Console.WriteLine($"Published message {message.MessageId}.");
-        return 0;
     }
 
     private static Uri ServiceUrl(ConfigurationManager configuration)

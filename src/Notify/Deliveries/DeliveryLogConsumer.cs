@@ -83,7 +83,7 @@ public sealed class DeliveryLogConsumerDefinition : ConsumerDefinition<DeliveryL
     {
         endpointConfigurator.PrefetchCount = BatchSize * 2;
         endpointConfigurator.ConcurrentMessageLimit = BatchSize * 2;
-        endpointConfigurator.UseMessageRetry(Retries.WhileTheStoreIsAway);
+        endpointConfigurator.UseMessageRetry(Retries.InPlace);
         consumerConfigurator.Options<BatchOptions>(batch => batch
             .SetMessageLimit(BatchSize)
             .SetTimeLimit(TimeSpan.FromMilliseconds(200))

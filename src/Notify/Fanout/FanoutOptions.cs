@@ -12,6 +12,10 @@ public sealed class FanoutOptions
     [Range(1, 5_000)]
     public int RecipientsPerPart { get; set; } = 500;
 
+    /// <summary>Ordered lanes of the second stage on RabbitMQ, 1 to 256; default 4. The in-memory bus has one.</summary>
+    [Range(1, 256)]
+    public int Partitions { get; set; } = 4;
+
     /// <summary>How long a message id is remembered, so that a second publication is dropped; 1 minute to 30 days, default 1 day.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]
     public TimeSpan DuplicateWindow { get; set; } = TimeSpan.FromDays(1);

@@ -49,7 +49,8 @@ internal static class MessagesApi
             return Problems.Of(StatusCodes.Status400BadRequest, "invalid_message", string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")), faults);
         }
 
-        await bus.Publish(message, cancellationToken);
+        // Should its queue be gone, it is an error rather than a message lost.
+        await bus.Publish(message, context => context.Mandatory = true, cancellationToken);
         return TypedResults.Accepted($"/api/messages/{message.MessageId}/deliveries");
     }
 }

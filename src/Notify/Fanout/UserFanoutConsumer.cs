@@ -13,11 +13,11 @@ namespace Notify.Fanout;
 /// bounded size, (5) remembers its id. <see cref="UserFanoutPartConsumer"/> does the rest.
 /// </summary>
 /// <remarks>
-/// One event at a time, in the order of the queue: that is what keeps the order of a conversation, and it is cheap, since the work that grows with
-/// the audience is in the parts. The id is remembered last: a crash before that fans out again, a crash after it has lost nothing.
+/// Of a conversation one event at a time, in the order of the queue; that is cheap, since the work that grows with the audience is in the parts. The id is
+/// remembered last: a crash before that fans out again, a crash after it has lost nothing.
 /// </remarks>
 public sealed partial class UserFanoutConsumer(
-    NotifyDbContext db, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
+    NotifyDbContext db, Lanes lanes, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
 {
     // A TTL of 0 means now or never; the way through the bus is granted this much.
     private static readonly TimeSpan NowOrNever = TimeSpan.FromSeconds(30);
@@ -44,6 +44,7 @@ public sealed partial class UserFanoutConsumer(
         var part = new UserFanoutPart
         {
             MessageId = message.MessageId,
+            OrderKey = OrderKeyOf(message),
             RecipientIds = [],
             Payload = PushPayload.Render(message),
             Topic = PushTopic.From(PushPayload.TagOf(message)),
@@ -53,17 +54,21 @@ public sealed partial class UserFanoutConsumer(
         };
 
         // (4)
-        var endpoint = await context.GetSendEndpoint(Queues.Address(Queues.UserFanoutPart));
         var audience = message.RecipientIds.Where(recipient => recipient != message.AuthorId).Distinct(StringComparer.Ordinal);
-        foreach (var recipients in audience.Chunk(options.Value.RecipientsPerPart))
+        foreach (var (index, recipients) in audience.Chunk(options.Value.RecipientsPerPart).Index())
         {
-            await endpoint.Send(part with { RecipientIds = recipients }, context.CancellationToken);
+            // What stands alone need not keep to one lane.
+            var key = message.ConversationId is null ? $"{part.OrderKey}/{index}" : part.OrderKey;
+            var endpoint = await context.GetSendEndpoint(lanes.AddressOf(Queues.UserFanoutPart, key));
+            await endpoint.Send(part with { OrderKey = key, RecipientIds = recipients }, send => send.RequireQueue(), context.CancellationToken);
         }
 
         // (5)
         db.FannedOutMessages.Add(new FannedOutMessage { MessageId = message.MessageId, FannedOutAt = time.GetUtcNow() });
         await db.SaveChangesAsync(context.CancellationToken);
     }
+
+    internal static string OrderKeyOf(MessagePosted message) => message.ConversationId ?? message.MessageId.ToString();
 
     [LoggerMessage(LogLevel.Information, "Message {MessageId} was fanned out before; this publication of it is dropped")]
     private partial void LogDuplicate(Guid messageId);
@@ -81,7 +86,7 @@ public sealed class UserFanoutConsumerDefinition : ConsumerDefinition<UserFanout
         IConsumerConfigurator<UserFanoutConsumer> consumerConfigurator,
         IRegistrationContext context)
     {
-        endpointConfigurator.ConcurrentMessageLimit = 1;
-        endpointConfigurator.UseMessageRetry(Retries.WhileTheStoreIsAway);
+        endpointConfigurator.InOrder<MessagePosted>(context, UserFanoutConsumer.OrderKeyOf, concurrency: 16);
+        endpointConfigurator.UseMessageRetry(Retries.InPlace);
     }
 }

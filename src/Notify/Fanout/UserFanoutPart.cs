@@ -6,6 +6,9 @@ public sealed record UserFanoutPart
     /// <summary>The <see cref="Contracts.MessagePosted.MessageId"/>.</summary>
     public required Guid MessageId { get; init; }
 
+    /// <summary>Parts of equal keys keep their order: the conversation, or what stands alone.</summary>
+    public required string OrderKey { get; init; }
+
     /// <summary>User ids, at most <see cref="FanoutOptions.RecipientsPerPart"/>, none twice.</summary>
     public required IReadOnlyList<string> RecipientIds { get; init; }
 

@@ -6,30 +6,31 @@ using Notify.Subscriptions;
 namespace Notify.Fanout;
 
 /// <summary>Finds every subscription of every recipient of a part, and sends one <see cref="SendPush"/> for each.</summary>
-/// <remarks>One part at a time, in the order of the queue, so that pushes for one subscription are sent in the order of their events.</remarks>
+/// <remarks>Of a conversation one part at a time, in the order of the queue, so that pushes for one subscription are sent in the order of their events.
+/// Within a part there is one push for a subscription, so those go at once.</remarks>
 public sealed class UserFanoutPartConsumer(SubscriptionCache subscriptions, PushSender sender) : IConsumer<UserFanoutPart>
 {
+    private const int MostAtOnce = 500;
+
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<UserFanoutPart> context)
     {
         var part = context.Message;
-        foreach (var user in await subscriptions.GetManyAsync(part.RecipientIds.ToArray(), context.CancellationToken))
+        var users = await subscriptions.GetManyAsync(part.RecipientIds.ToArray(), context.CancellationToken);
+        var pushes = users.SelectMany(user => user.Subscriptions, (user, subscription) => new SendPush
         {
-            foreach (var subscription in user.Subscriptions)
-            {
-                var push = new SendPush
-                {
-                    SubscriptionId = subscription.Id,
-                    UserId = user.UserId,
-                    MessageId = part.MessageId,
-                    Payload = part.Payload,
-                    Topic = part.Topic,
-                    Urgency = part.Urgency,
-                    TtlSeconds = part.TtlSeconds,
-                    ExpiresAt = part.ExpiresAt,
-                };
-                await sender.SendAsync(push);
-            }
+            SubscriptionId = subscription.Id,
+            UserId = user.UserId,
+            MessageId = part.MessageId,
+            Payload = part.Payload,
+            Topic = part.Topic,
+            Urgency = part.Urgency,
+            TtlSeconds = part.TtlSeconds,
+            ExpiresAt = part.ExpiresAt,
+        });
+        foreach (var some in pushes.Chunk(MostAtOnce))
+        {
+            await Task.WhenAll(some.Select(push => sender.SendAsync(push)));
         }
     }
 }
@@ -47,7 +48,7 @@ public sealed class UserFanoutPartConsumerDefinition : ConsumerDefinition<UserFa
         IRegistrationContext context)
     {
         endpointConfigurator.ConfigureConsumeTopology = false;
-        endpointConfigurator.ConcurrentMessageLimit = 1;
-        endpointConfigurator.UseMessageRetry(Retries.WhileTheStoreIsAway);
+        endpointConfigurator.InOrder<UserFanoutPart>(context, part => part.OrderKey, concurrency: 4);
+        endpointConfigurator.UseMessageRetry(Retries.InPlace);
     }
 }

@@ -2,6 +2,8 @@ using MassTransit;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Notify.Deliveries;
 using Notify.Fanout;
+using Notify.Messaging.InMemory;
+using Notify.Messaging.RabbitMq;
 using Notify.Sending;
 using Notify.Subscriptions;
 
@@ -14,7 +16,9 @@ public static class MessagingSetup
     public static IBusRegistrationConfigurator AddNotifyConsumers(this IBusRegistrationConfigurator bus)
     {
         bus.TryAddSingleton<OneAtATime>();
-        bus.TryAddSingleton<PushSender>();
+        bus.TryAddSingleton<Lanes>();
+        bus.TryAddSingleton<MailboxPushSender>();
+        bus.TryAddSingleton<PushSender>(provider => provider.GetRequiredService<MailboxPushSender>());
         bus.AddConsumer<UserFanoutConsumer, UserFanoutConsumerDefinition>();
         bus.AddConsumer<UserFanoutPartConsumer, UserFanoutPartConsumerDefinition>();
         bus.AddConsumer<SubscriptionSendConsumer, SubscriptionSendConsumerDefinition>();
@@ -23,16 +27,33 @@ public static class MessagingSetup
         return bus;
     }
 
-    internal static IServiceCollection AddNotifyMessaging(this IServiceCollection services)
+    internal static IServiceCollection AddNotifyMessaging(this IServiceCollection services, IConfiguration configuration)
     {
         // A message published before its queue is bound would vanish.
         services.AddOptions<MassTransitHostOptions>().Configure(options => options.WaitUntilStarted = true);
+        var address = TransportOf(configuration) == TransportKind.RabbitMq ? RabbitMqAddress.Parse(configuration.GetConnectionString(RabbitMqAddress.ConnectionName)) : null;
+        if (address is not null)
+        {
+            services.AddNotifyRabbitMq(address);
+        }
+
         return services.AddMassTransit(bus =>
         {
             // It would report to its makers what runs here.
             bus.DisableUsageTelemetry();
             bus.AddNotifyConsumers();
-            bus.UsingInMemory((context, configurator) => configurator.ConfigureEndpoints(context));
+            if (address is not null)
+            {
+                bus.UseNotifyRabbitMq(address);
+            }
+            else
+            {
+                bus.UsingInMemory((context, configurator) => configurator.ConfigureEndpoints(context));
+            }
         });
     }
+
+    /// <summary>The bus that is set; a value that names none is the options' to refuse.</summary>
+    internal static TransportKind TransportOf(IConfiguration configuration) =>
+        Enum.TryParse<TransportKind>(configuration[$"{NotifyOptions.Section}:{nameof(NotifyOptions.Transport)}"], ignoreCase: true, out var kind) ? kind : TransportKind.InMemory;
 }

@@ -1,20 +1,20 @@
 namespace Notify.Messaging;
 
-/// <summary>A lock for each subscription: a command that the bus held back may come while another of its subscription is being handled.</summary>
+/// <summary>A lock for each key, say a subscription, that lets those who wait for it in by the order in which they came.</summary>
 public sealed class OneAtATime
 {
-    private readonly Dictionary<Guid, Task> _last = [];
+    private readonly Dictionary<string, Task> _last = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
 
-    /// <summary>Waits for those that came before, in their order; dispose of the result to let the next one in.</summary>
-    public async Task<IDisposable> EnterAsync(Guid subscriptionId)
+    /// <summary>Waits for those that came before; dispose of the result to let the next one in. The place is taken before the call returns.</summary>
+    public async Task<IDisposable> EnterAsync(string key)
     {
         var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Task? before;
         lock (_lock)
         {
-            _last.TryGetValue(subscriptionId, out before);
-            _last[subscriptionId] = mine.Task;
+            _last.TryGetValue(key, out before);
+            _last[key] = mine.Task;
         }
 
         if (before is not null)
@@ -22,18 +22,18 @@ public sealed class OneAtATime
             await before;
         }
 
-        return new Leave(this, subscriptionId, mine);
+        return new Leave(this, key, mine);
     }
 
-    private sealed class Leave(OneAtATime owner, Guid subscriptionId, TaskCompletionSource mine) : IDisposable
+    private sealed class Leave(OneAtATime owner, string key, TaskCompletionSource mine) : IDisposable
     {
         public void Dispose()
         {
             lock (owner._lock)
             {
-                if (owner._last.TryGetValue(subscriptionId, out var last) && last == mine.Task)
+                if (owner._last.TryGetValue(key, out var last) && last == mine.Task)
                 {
-                    owner._last.Remove(subscriptionId);
+                    owner._last.Remove(key);
                 }
             }
 

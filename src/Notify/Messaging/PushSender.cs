@@ -1,18 +1,9 @@
-using MassTransit;
 using Notify.Contracts;
 
 namespace Notify.Messaging;
 
-/// <summary>
-/// Sends <see cref="SendPush"/> commands to the send stage; the only way there, since it is here that order is pinned: of a subscription one
-/// command at a time is on its way, and the others wait here, in the order in which they were sent.
-/// </summary>
-/// <remarks>
-/// An endpoint that handles many messages at once starts them in no particular order, and a partitioner inside it comes too late. On the in-memory bus
-/// the order is known where the command is sent, since sender and queue share the process, and waiting here is as safe as waiting in the queue. It
-/// also keeps a slow subscription from filling the send stage with commands that can do nothing but wait.
-/// </remarks>
-public sealed class PushSender(IServiceProvider services)
+/// <summary>Sends <see cref="SendPush"/> commands to the send stage; the only way there, since it pins the order of a subscription's pushes.</summary>
+public abstract class PushSender
 {
     /// <summary>
     /// Marks a command that comes out of its subscription's waiting line (<see cref="Sending.WaitingLines"/>), with the POSTs made before it: a
@@ -20,84 +11,14 @@ public sealed class PushSender(IServiceProvider services)
     /// </summary>
     public const string AttemptsHeader = "Notify-Attempts";
 
-    // Says which command was on its way; a redelivered copy carries it too, but by then it means nothing.
-    private const string NumberHeader = "Notify-Number";
-
-    private readonly Dictionary<Guid, Mailbox> _mailboxes = [];
-    private readonly Lock _lock = new();
-    private long _lastNumber;
-
     /// <summary>Sends one command, behind those of its subscription that were sent before.</summary>
     /// <param name="push">The command.</param>
     /// <param name="attemptsInLine">POSTs made before, if it comes out of a waiting line; else null.</param>
-    public Task SendAsync(SendPush push, int? attemptsInLine = null)
-    {
-        long number;
-        lock (_lock)
-        {
-            if (_mailboxes.TryGetValue(push.SubscriptionId, out var mailbox))
-            {
-                mailbox.Waiting.Enqueue((push, attemptsInLine));
-                return Task.CompletedTask;
-            }
-
-            number = ++_lastNumber;
-            _mailboxes.Add(push.SubscriptionId, new Mailbox { OnItsWay = number });
-        }
-
-        return SendAsync(push, attemptsInLine, context => context.Headers.Set(NumberHeader, number));
-    }
+    public abstract Task SendAsync(SendPush push, int? attemptsInLine = null);
 
     /// <summary>Sends one command out of a waiting line that the bus holds back.</summary>
     /// <param name="push">The command.</param>
     /// <param name="attempts">POSTs made before.</param>
     /// <param name="delay">How long; zero or more.</param>
-    public Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay) => SendAsync(push, attempts, context => context.Delay = delay);
-
-    /// <summary>Says that a received command is done with, well or badly; the next of its subscription goes on its way.</summary>
-    internal Task EndAsync(ConsumeContext<SendPush> context)
-    {
-        (SendPush Push, int? AttemptsInLine) next;
-        long number;
-        lock (_lock)
-        {
-            if (!_mailboxes.TryGetValue(context.Message.SubscriptionId, out var mailbox) || mailbox.OnItsWay != context.Headers.Get<long>(NumberHeader))
-            {
-                return Task.CompletedTask;
-            }
-
-            if (!mailbox.Waiting.TryDequeue(out next))
-            {
-                _mailboxes.Remove(context.Message.SubscriptionId);
-                return Task.CompletedTask;
-            }
-
-            number = mailbox.OnItsWay = ++_lastNumber;
-        }
-
-        return SendAsync(next.Push, next.AttemptsInLine, send => send.Headers.Set(NumberHeader, number));
-    }
-
-    private async Task SendAsync(SendPush push, int? attemptsInLine, Action<SendContext> configure)
-    {
-        // Not through a consume context: what is sent may belong to another message than the one that is being handled.
-        var endpoint = await services.GetRequiredService<IBus>().GetSendEndpoint(Queues.Address(Queues.SubscriptionSend));
-        await endpoint.Send(push, context =>
-        {
-            context.SetRoutingKey(push.SubscriptionId.ToString("N"));
-            if (attemptsInLine is { } attempts)
-            {
-                context.Headers.Set(AttemptsHeader, attempts);
-            }
-
-            configure(context);
-        });
-    }
-
-    private sealed class Mailbox
-    {
-        public long OnItsWay { get; set; }
-
-        public Queue<(SendPush Push, int? AttemptsInLine)> Waiting { get; } = [];
-    }
+    public abstract Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay);
 }

@@ -6,18 +6,18 @@ public static class Queues
     /// <summary>Takes <see cref="Contracts.MessagePosted"/>.</summary>
     public const string UserFanout = "user-fanout";
 
-    /// <summary>Takes <see cref="Fanout.UserFanoutPart"/>.</summary>
+    /// <summary>Takes <see cref="Fanout.UserFanoutPart"/>; on RabbitMQ a queue for each lane, with its number.</summary>
     public const string UserFanoutPart = "user-fanout-part";
 
-    /// <summary>Takes <see cref="Contracts.SendPush"/>.</summary>
+    /// <summary>Takes <see cref="Contracts.SendPush"/>; on RabbitMQ a queue for each lane, with its number.</summary>
     public const string SubscriptionSend = "subscription-send";
 
     /// <summary>Takes <see cref="Contracts.SubscriptionExpired"/>.</summary>
     public const string SubscriptionExpired = "subscription-expired";
 
+    /// <summary>Takes what changes a user's subscriptions; on RabbitMQ a queue for each worker.</summary>
+    public const string SubscriptionCache = "subscription-cache";
+
     /// <summary>Takes the events that become <see cref="Deliveries.Delivery"/> rows.</summary>
     public const string DeliveryLog = "delivery-log";
-
-    /// <summary>The address of a queue, for <c>GetSendEndpoint</c>.</summary>
-    public static Uri Address(string queue) => new($"queue:{queue}");
 }

@@ -204,14 +204,12 @@ public sealed partial class SubscriptionSendConsumer(
 /// <summary>Queue <c>subscription-send</c>.</summary>
 public sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<SubscriptionSendConsumer>
 {
-    private readonly OneAtATime _oneAtATime;
-    private readonly PushSender _sender;
     private readonly IOptions<SendingOptions> _options;
 
     /// <summary>Names the queue.</summary>
-    public SubscriptionSendConsumerDefinition(OneAtATime oneAtATime, PushSender sender, IOptions<SendingOptions> options)
+    public SubscriptionSendConsumerDefinition(IOptions<SendingOptions> options)
     {
-        (_oneAtATime, _sender, _options) = (oneAtATime, sender, options);
+        _options = options;
         EndpointName = Queues.SubscriptionSend;
     }
 
@@ -222,11 +220,10 @@ public sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<Subs
         IRegistrationContext context)
     {
         endpointConfigurator.ConfigureConsumeTopology = false;
-        endpointConfigurator.ConcurrentMessageLimit = _options.Value.Concurrency;
-        endpointConfigurator.UseFilter(new SubscriptionOrderFilter(_oneAtATime, _sender));
+        endpointConfigurator.OneAtATimeForEachSubscription(context, _options.Value.Concurrency);
 
         // Exceptions are retried in place, in turn; a push service's answer is redelivered by the consumer, which knows the line.
         endpointConfigurator.UseDelayedRedelivery(redelivery => redelivery.None());
-        endpointConfigurator.UseMessageRetry(Retries.WhileTheStoreIsAway);
+        endpointConfigurator.UseMessageRetry(Retries.OfTheStore);
     }
 }

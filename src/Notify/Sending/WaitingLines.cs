@@ -13,7 +13,7 @@ namespace Notify.Sending;
 /// <para>The store alone knows the lines, so that any worker may carry on where another was killed or lost the subscription's lane. A row is written before its
 /// message is taken off the queue, and the rows that follow a push are sent before it is taken out of the line: a crash in between repeats a push but never
 /// loses or overtakes one.</para>
-/// <para>Calls for one subscription never overlap: its pushes are handled one at a time (<see cref="Messaging.SubscriptionOrderFilter"/>).</para>
+/// <para>Calls for one subscription never overlap: its pushes are handled one at a time (<see cref="Messaging.EndpointOrder"/>).</para>
 /// </remarks>
 public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeProvider time) : IAsyncDisposable
 {

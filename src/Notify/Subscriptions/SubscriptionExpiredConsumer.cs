@@ -33,5 +33,5 @@ public sealed class SubscriptionExpiredConsumerDefinition : ConsumerDefinition<S
     protected override void ConfigureConsumer(
         IReceiveEndpointConfigurator endpointConfigurator,
         IConsumerConfigurator<SubscriptionExpiredConsumer> consumerConfigurator,
-        IRegistrationContext context) => endpointConfigurator.UseMessageRetry(Messaging.Retries.WhileTheStoreIsAway);
+        IRegistrationContext context) => endpointConfigurator.UseMessageRetry(Messaging.Retries.InPlace);
 }

@@ -5,7 +5,7 @@ namespace Notify.Tests.Messaging;
 public sealed class OneAtATimeTests
 {
     private readonly OneAtATime _oneAtATime = new();
-    private readonly Guid _subscription = Guid.NewGuid();
+    private readonly string _subscription = Guid.NewGuid().ToString();
 
     [Fact]
     public async Task The_second_enters_when_the_first_has_left()
@@ -24,7 +24,7 @@ public sealed class OneAtATimeTests
     {
         using var first = await _oneAtATime.EnterAsync(_subscription);
 
-        Assert.True(_oneAtATime.EnterAsync(Guid.NewGuid()).IsCompleted);
+        Assert.True(_oneAtATime.EnterAsync(Guid.NewGuid().ToString()).IsCompleted);
     }
 
     [Fact]

@@ -1,13 +1,13 @@
 using MassTransit;
 using Notify.Contracts;
 
-namespace Notify.Messaging;
+namespace Notify.Messaging.InMemory;
 
 /// <summary>
 /// Around everything else that happens to a push, retries in place included: one at a time for each subscription, and the next one is sent when this one is
 /// done with.
 /// </summary>
-internal sealed class SubscriptionOrderFilter(OneAtATime oneAtATime, PushSender sender) : IFilter<ConsumeContext>
+internal sealed class SubscriptionOrderFilter(OneAtATime oneAtATime, MailboxPushSender sender) : IFilter<ConsumeContext>
 {
     public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
@@ -19,7 +19,7 @@ internal sealed class SubscriptionOrderFilter(OneAtATime oneAtATime, PushSender 
 
         try
         {
-            using (await oneAtATime.EnterAsync(push.Message.SubscriptionId))
+            using (await oneAtATime.EnterAsync(push.Message.SubscriptionId.ToString()))
             {
                 await next.Send(context);
             }

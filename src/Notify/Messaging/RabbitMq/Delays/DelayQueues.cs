@@ -1,0 +1,103 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using MassTransit.RabbitMqTransport;
+using RabbitMQ.Client;
+
+namespace Notify.Messaging.RabbitMq.Delays;
+
+/// <summary>
+/// The queues in which RabbitMQ holds messages back, with no plugin: one for each of some fixed delays, in which every message lives as long as the queue's name
+/// says, and from which the broker then moves it to the queue that its routing key names.
+/// </summary>
+/// <remarks>
+/// <para>A delay is rounded up to the next of them, so a message is never early, and late by less than half a second, or by a fifth from five seconds on. All messages of a
+/// queue live equally long, so none waits behind one that lives longer.</para>
+/// <para>A queue is declared when a delay first needs it, once a connection. See docs/delayed-redelivery.md.</para>
+/// </remarks>
+internal static class DelayQueues
+{
+    /// <summary>Header of a message that is not to be handled before this moment, in milliseconds since 1970 (UTC): the endpoint holds it back again.</summary>
+    public const string NotBeforeHeader = "Not-Before";
+
+    /// <summary>The longest; a longer delay goes round several times.</summary>
+    public static readonly TimeSpan Longest = TimeSpan.FromDays(1);
+
+    private static readonly ConditionalWeakTable<IConnection, Declared> Declarations = [];
+
+    /// <summary>The delays that have a queue, in ascending order.</summary>
+    public static IReadOnlyList<TimeSpan> Rungs { get; } = [.. MakeRungs()];
+
+    /// <summary>The delay to use in place of this one: the next longer that has a queue, or <see cref="Longest"/>.</summary>
+    public static TimeSpan RoundUp(TimeSpan delay)
+    {
+        foreach (var rung in Rungs)
+        {
+            if (rung >= delay)
+            {
+                return rung;
+            }
+        }
+
+        return Longest;
+    }
+
+    /// <summary>Name of the queue, and of the exchange before it.</summary>
+    public static string NameOf(TimeSpan rung) => string.Create(CultureInfo.InvariantCulture, $"delay-{rung.TotalSeconds:0.##}s");
+
+    /// <summary>Declares the queue of a rung, unless this connection has done so before.</summary>
+    public static Task DeclareAsync(ConnectionContext connection, TimeSpan rung) => Declarations.GetOrCreateValue(connection.Connection).OnceAsync(rung, () => DeclareNowAsync(connection, rung));
+
+    private static async Task DeclareNowAsync(ConnectionContext connection, TimeSpan rung)
+    {
+        var name = NameOf(rung);
+        await using var channel = await connection.CreateChannel(null, CancellationToken.None);
+        await channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true, autoDelete: false);
+        await channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?>
+        {
+            ["x-queue-type"] = "quorum",
+            ["x-message-ttl"] = (long)rung.TotalMilliseconds,
+
+            // The default exchange takes a message to the queue that its routing key names; the key stays what it was.
+            ["x-dead-letter-exchange"] = "",
+
+            // Else a message could be lost on its way from here to there.
+            ["x-dead-letter-strategy"] = "at-least-once",
+            ["x-overflow"] = "reject-publish",
+        });
+        await channel.QueueBindAsync(name, name, "");
+        await channel.CloseAsync();
+    }
+
+    private static IEnumerable<TimeSpan> MakeRungs()
+    {
+        for (var half = 1; half <= 10; half++)
+        {
+            yield return TimeSpan.FromSeconds(half / 2.0);
+        }
+
+        for (var seconds = 6L; seconds < Longest.TotalSeconds; seconds = Math.Max(seconds + 1, seconds * 6 / 5))
+        {
+            yield return TimeSpan.FromSeconds(seconds);
+        }
+
+        yield return Longest;
+    }
+
+    private sealed class Declared
+    {
+        private readonly Dictionary<TimeSpan, Task> _rungs = [];
+
+        public Task OnceAsync(TimeSpan rung, Func<Task> declare)
+        {
+            lock (_rungs)
+            {
+                if (!_rungs.TryGetValue(rung, out var declaring) || declaring.IsFaulted || declaring.IsCanceled)
+                {
+                    _rungs[rung] = declaring = declare();
+                }
+
+                return declaring;
+            }
+        }
+    }
+}

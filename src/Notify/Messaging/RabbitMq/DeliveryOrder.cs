@@ -1,0 +1,117 @@
+using System.Runtime.CompilerServices;
+using MassTransit;
+using MassTransit.RabbitMqTransport;
+using RabbitMQ.Client;
+
+namespace Notify.Messaging.RabbitMq;
+
+/// <summary>
+/// The order in which the broker delivered a channel's messages. An endpoint that handles many messages at once starts them in no particular order; here each
+/// finds its turn again, by delivery tags, which count from 1 on every channel without a gap.
+/// </summary>
+internal sealed class DeliveryOrder
+{
+    private readonly Lock _lock = new();
+    private readonly HashSet<ulong> _passed = [];
+    private readonly Dictionary<ulong, TaskCompletionSource> _waiting = [];
+    private ulong _next = 1;
+
+    /// <summary>Waits until all that were delivered before have passed.</summary>
+    public Task ReachedAsync(ulong deliveryTag)
+    {
+        lock (_lock)
+        {
+            if (deliveryTag <= _next)
+            {
+                return Task.CompletedTask;
+            }
+
+            var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Add(deliveryTag, turn);
+            return turn.Task;
+        }
+    }
+
+    /// <summary>Says that this message has taken its place, or will never take one.</summary>
+    public void Pass(ulong deliveryTag)
+    {
+        lock (_lock)
+        {
+            _passed.Add(deliveryTag);
+            while (_passed.Remove(_next))
+            {
+                _next++;
+                if (_waiting.Remove(_next, out var turn))
+                {
+                    turn.SetResult();
+                }
+            }
+        }
+    }
+}
+
+/// <summary>A message's place in the order of its channel.</summary>
+internal sealed class DeliveryPlace(DeliveryOrder order, ulong deliveryTag)
+{
+    private int _passed;
+
+    public Task ReachedAsync() => order.ReachedAsync(deliveryTag);
+
+    public void Pass()
+    {
+        if (Interlocked.Exchange(ref _passed, 1) == 0)
+        {
+            order.Pass(deliveryTag);
+        }
+    }
+}
+
+/// <summary>Around everything else that happens to a message, even to one that cannot be read: gives it its place, and frees that in any case.</summary>
+internal sealed class DeliveryPlaceFilter : IFilter<ReceiveContext>
+{
+    // A channel that was opened anew counts anew.
+    private readonly ConditionalWeakTable<IChannel, DeliveryOrder> _orders = [];
+
+    public async Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
+    {
+        var order = _orders.GetOrCreateValue(context.GetPayload<ChannelContext>().Channel);
+        var place = new DeliveryPlace(order, context.GetPayload<RabbitMqBasicConsumeContext>().DeliveryTag);
+        context.GetOrAddPayload(() => place);
+        try
+        {
+            await next.Send(context);
+        }
+        finally
+        {
+            place.Pass();
+        }
+    }
+
+    public void Probe(ProbeContext context) => context.CreateFilterScope("deliveryPlace");
+}
+
+/// <summary>Lets messages of equal keys through one at a time, in the order of their delivery, however many are handled at once.</summary>
+/// <remarks>A lock of the whole process, not of the channel: after a reconnect, what the lost channel delivered may still be under way.</remarks>
+internal sealed class DeliveryOrderFilter<T>(OneAtATime oneAtATime, Func<T, string> key) : IFilter<ConsumeContext>
+    where T : class
+{
+    public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
+    {
+        if (!context.TryGetMessage<T>(out var message))
+        {
+            await next.Send(context);
+            return;
+        }
+
+        var place = context.ReceiveContext.GetPayload<DeliveryPlace>();
+        await place.ReachedAsync();
+        var entering = oneAtATime.EnterAsync($"{typeof(T).Name}/{key(message.Message)}");
+        place.Pass();
+        using (await entering)
+        {
+            await next.Send(context);
+        }
+    }
+
+    public void Probe(ProbeContext context) => context.CreateFilterScope("deliveryOrder");
+}

@@ -1,0 +1,34 @@
+using MassTransit;
+
+namespace Notify.Messaging.RabbitMq;
+
+/// <summary>What makes a queue a lane: one worker at a time, in the order of the queue, safe on disk.</summary>
+internal static class Lane
+{
+    // Each death of a worker counts. RabbitMQ 4.0 and later drop a message after 20, which is a crash loop of minutes; what can never be handled goes to the
+    // error queue by itself.
+    private const int DeliveryLimit = 1_000_000;
+
+    /// <summary>Declares a replicated queue that survives the broker.</summary>
+    public static void UseQuorumQueue(this IRabbitMqQueueConfigurator endpoint)
+    {
+        endpoint.SetQuorumQueue();
+        endpoint.SetQueueArgument("x-delivery-limit", DeliveryLimit);
+    }
+
+    /// <summary>Lets one worker at a time handle the queue, messages of equal keys in the order of the queue.</summary>
+    /// <param name="endpoint">The receive endpoint.</param>
+    /// <param name="context">The services.</param>
+    /// <param name="key">What must keep its order.</param>
+    /// <param name="prefetch">Messages under way in this process, those included that wait for an earlier one of their key.</param>
+    public static void UseLane<T>(this IRabbitMqReceiveEndpointConfigurator endpoint, IRegistrationContext context, Func<T, string> key, int prefetch)
+        where T : class
+    {
+        endpoint.UseQuorumQueue();
+        endpoint.SingleActiveConsumer = true;
+        endpoint.PrefetchCount = prefetch;
+        endpoint.ConcurrentMessageLimit = prefetch;
+        endpoint.ConfigureReceive(pipe => pipe.UseFilter(new DeliveryPlaceFilter()));
+        endpoint.UseFilter(new DeliveryOrderFilter<T>(context.GetRequiredService<OneAtATime>(), key));
+    }
+}

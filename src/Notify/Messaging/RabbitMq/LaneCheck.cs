@@ -1,0 +1,96 @@
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Notify.Messaging.RabbitMq;
+
+/// <summary>
+/// Before the bus starts: (1) reaches the broker, (2) counts the lanes that it has of each stage, and (3) where that is not the number set, either takes the
+/// surplus away or refuses to start. With the number of lanes, most keys change theirs: what still lies in the old one could be overtaken.
+/// </summary>
+internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, TimeProvider time, ILogger<LaneCheck> logger) : IHostedService
+{
+    private const int MostLanes = 256;
+
+    private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(2);
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        // (1)
+        await using var connection = await ConnectAsync(cancellationToken);
+        foreach (var (stage, count) in lanes.Counts)
+        {
+            // (2)
+            var found = new List<QueueDeclareOk>();
+            while (found.Count < MostLanes && await FindAsync(connection, Lanes.QueueOf(stage, found.Count), cancellationToken) is { } lane)
+            {
+                found.Add(lane);
+            }
+
+            // (3)
+            if (found.Count == 0 || found.Count == count)
+            {
+                continue;
+            }
+
+            var (messages, workers) = (found.Sum(lane => lane.MessageCount), found.Max(lane => lane.ConsumerCount));
+            if (messages > 0 || workers > 0)
+            {
+                throw new LaneException(stage, found.Count, count, messages, workers);
+            }
+
+            LogChange(stage, found.Count, count);
+            await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+            for (var surplus = count; surplus < found.Count; surplus++)
+            {
+                var queue = Lanes.QueueOf(stage, surplus);
+                await channel.QueueDeleteAsync(queue, cancellationToken: cancellationToken);
+                await channel.ExchangeDeleteAsync(queue, cancellationToken: cancellationToken);
+            }
+        }
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)
+    {
+        var factory = new ConnectionFactory { Uri = address.Nodes[0] };
+        var endpoints = address.Nodes.Select(node => new AmqpTcpEndpoint(node)).ToList();
+        while (true)
+        {
+            try
+            {
+                return await factory.CreateConnectionAsync(endpoints, cancellationToken);
+            }
+            catch (BrokerUnreachableException exception) when (exception.InnerException is not AuthenticationFailureException)
+            {
+                LogUnreachable(address, exception.InnerException?.Message ?? exception.Message);
+                await Task.Delay(TryAgainAfter, time, cancellationToken);
+            }
+        }
+    }
+
+    // A question after a queue that is not there closes the channel.
+    private static async Task<QueueDeclareOk?> FindAsync(IConnection connection, string queue, CancellationToken cancellationToken)
+    {
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        try
+        {
+            return await channel.QueueDeclarePassiveAsync(queue, cancellationToken);
+        }
+        catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return null;
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "RabbitMQ cannot be reached at {Address} ({Reason}); it is tried again every two seconds")]
+    private partial void LogUnreachable(RabbitMqAddress address, string reason);
+
+    [LoggerMessage(LogLevel.Information, "The lanes of {Stage} are empty and nobody works on them: their number changes from {Found} to {Wanted}")]
+    private partial void LogChange(string stage, int found, int wanted);
+}
+
+/// <summary>The broker has another number of lanes than this worker is set to, and they cannot be changed now.</summary>
+public sealed class LaneException(string stage, int found, int wanted, long messages, long workers) : InvalidOperationException(
+    $"The broker has {found} lanes of {stage}, and {(stage == Queues.SubscriptionSend ? "Notify__Sending__Partitions" : "Notify__Fanout__Partitions")} is {wanted}; {messages} messages wait in them and {workers} workers consume from them. "
+    + $"A change would break the order of pushes. Set it to {found}; or let the lanes run empty, stop every worker, and start them with {wanted}.");

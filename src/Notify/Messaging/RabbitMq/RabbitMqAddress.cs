@@ -1,0 +1,52 @@
+using MassTransit;
+
+namespace Notify.Messaging.RabbitMq;
+
+/// <summary>Where the broker is: the connection string <c>RabbitMq</c>, an AMQP URI, or several with commas between them for the nodes of a cluster.</summary>
+internal sealed class RabbitMqAddress
+{
+    /// <summary>Name of the connection string.</summary>
+    public const string ConnectionName = "RabbitMq";
+
+    public const string Default = "amqp://guest:guest@localhost:5672/";
+
+    private const int DefaultPort = 5672;
+    private const int DefaultTlsPort = 5671;
+
+    private RabbitMqAddress(IReadOnlyList<Uri> nodes) => Nodes = nodes;
+
+    /// <summary>One or more; user, password and virtual host are those of the first.</summary>
+    public IReadOnlyList<Uri> Nodes { get; }
+
+    /// <exception cref="FormatException">It is no such URI; the message says what to write and holds nothing of it.</exception>
+    public static RabbitMqAddress Parse(string? connectionString)
+    {
+        var nodes = (string.IsNullOrWhiteSpace(connectionString) ? Default : connectionString)
+            .Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Select(node => Uri.TryCreate(node, UriKind.Absolute, out var uri) && uri.Scheme is "amqp" or "amqps" && uri.Host.Length > 0 ? uri : null)
+            .ToList();
+        return nodes is [] || nodes.Contains(null)
+            ? throw new FormatException($"ConnectionStrings__{ConnectionName} must be a URI such as amqp://user:password@host:5672/virtualhost (amqps:// for TLS), or several with commas between them for the nodes of a cluster.")
+            : new RabbitMqAddress([.. nodes.OfType<Uri>()]);
+    }
+
+    /// <summary>Points a bus there.</summary>
+    public void Configure(IRabbitMqBusFactoryConfigurator bus) => bus.Host(Nodes[0], host =>
+    {
+        if (Nodes.Count > 1)
+        {
+            host.UseCluster(cluster =>
+            {
+                foreach (var node in Nodes)
+                {
+                    cluster.Node($"{node.Host}:{PortOf(node)}");
+                }
+            });
+        }
+    });
+
+    /// <summary>Host and port of every node, fit for a log.</summary>
+    public override string ToString() => string.Join(", ", Nodes.Select(node => $"{node.Host}:{PortOf(node)}"));
+
+    internal static int PortOf(Uri node) => node.Port > 0 ? node.Port : node.Scheme == "amqps" ? DefaultTlsPort : DefaultPort;
+}

@@ -1,0 +1,110 @@
+using System.Globalization;
+using Notify.IntegrationTests.Brokers;
+using Notify.Messaging.RabbitMq.Delays;
+using Notify.Tests;
+
+namespace Notify.IntegrationTests.RabbitMq;
+
+/// <summary>Delayed redelivery through <see cref="DelayQueues"/>, on both versions of RabbitMQ, with no plugin but the management's.</summary>
+[Collection("RabbitMQ")]
+public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHelper output)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task A_message_comes_back_never_early_and_a_long_delay_blocks_no_shorter_one(RabbitMqVersion version)
+    {
+        await using var run = await DelayRun.StartAsync(await brokers.NewVirtualHostAsync(version));
+
+        // The long ones first, and one that would take an hour.
+        await run.AskAsync([.. new double[] { 3_600_000, 7_000, 3_600, 1 }.Select(TimeSpan.FromMilliseconds)]);
+
+        await Eventually.TrueAsync(() => run.Came.Count == 3);
+        Assert.Equal([3, 2, 1], run.Came.Select(came => came.Number));
+        Assert.All(run.Came, came => Assert.True(came.Measured >= came.Asked, $"{came} came early"));
+        Assert.All(run.Came, came => Assert.Equal((1, "yes"), (came.Count, came.Kept)));
+    }
+
+    [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task The_policy_of_UseDelayedRedelivery_works_unchanged_on_top(RabbitMqVersion version)
+    {
+        await using var run = await DelayRun.StartAsync(await brokers.NewVirtualHostAsync(version));
+
+        await run.AskAsync(TimeSpan.FromMilliseconds(-1));
+
+        await Eventually.TrueAsync(() => run.Came.Count == 1);
+        Assert.Equal(1, run.Came.Single().Count);
+        Assert.True(run.Came.Single().Measured >= TimeSpan.FromMilliseconds(700));
+    }
+
+    [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task What_the_broker_holds_back_survives_a_kill_of_the_broker(RabbitMqVersion version)
+    {
+        await using var broker = await RabbitMqBroker.StartAsync(version, Cancellation);
+        await using var run = await DelayRun.StartAsync(broker.AmqpUri);
+
+        // The first declares the queue; a queue younger than a second would not survive.
+        await run.AskAsync(TimeSpan.FromSeconds(9));
+        await Eventually.TrueAsync(() => run.Asked == 1);
+        await Eventually.GetAsync(() => broker.Management.QueuesAsync("/"), queues => queues.Any(queue => queue is { Name: "delay-9s", Messages: 1 }));
+        await broker.WaitUntilQueuesAreOnDiskAsync(Cancellation);
+        await broker.KillAsync();
+        await broker.StartAgainAsync(Cancellation);
+
+        await Eventually.TrueAsync(() => run.Came.Count == 1);
+        Assert.True(run.Came.Single().Measured >= TimeSpan.FromSeconds(9));
+    }
+
+    [Fact]
+    public async Task A_delay_longer_than_the_longest_queue_goes_round_until_it_is_due()
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var run = await DelayRun.StartAsync(uri);
+
+        await run.AskAsync(DelayQueues.Longest * 3);
+
+        var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
+        await Eventually.GetAsync(() => management.QueuesAsync(uri.AbsolutePath[1..]), queues => queues.Any(queue => queue is { Name: "delay-86400s", Messages: 1 }));
+        Assert.Empty(run.Came);
+    }
+
+    /// <summary>
+    /// Asked against measured, for a table in the docs. By hand: NOTIFY_TEST_DELAYS names the longest delay in seconds; with NOTIFY_TEST_DELAYS_KILL the broker is killed
+    /// once in each eighth of that time.
+    /// </summary>
+    [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task Asked_against_measured(RabbitMqVersion version)
+    {
+        var longest = double.Parse(Environment.GetEnvironmentVariable("NOTIFY_TEST_DELAYS") ?? "4", CultureInfo.InvariantCulture);
+        var kills = Environment.GetEnvironmentVariable("NOTIFY_TEST_DELAYS_KILL") is null ? 0 : 7;
+        double[] seconds = [1, 1.7, 2, 4, 5.1, 10, 13, 30, 45, 60, 100, 120, 300, 420, 600, 900, 1200, 1800, 2700, 3600];
+        var delays = seconds.Where(each => each <= longest).Select(TimeSpan.FromSeconds).ToArray();
+        await using var broker = await RabbitMqBroker.StartAsync(version, Cancellation);
+        await using var run = await DelayRun.StartAsync(broker.AmqpUri);
+        await run.AskAsync(delays);
+        await Eventually.TrueAsync(() => run.Asked == delays.Length);
+        await broker.WaitUntilQueuesAreOnDiskAsync(Cancellation);
+        for (var kill = 0; kill < kills; kill++)
+        {
+            await Task.Delay(TimeSpan.FromSeconds(longest / (kills + 1)), Cancellation);
+            await broker.KillAsync();
+            await broker.StartAgainAsync(Cancellation);
+        }
+
+        await Eventually.GetAsync(() => Task.FromResult(run.Came.Count), count => count == delays.Length, TimeSpan.FromSeconds((longest * 1.3) + 60));
+        foreach (var came in run.Came)
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {came.Asked.TotalSeconds:0.0} | {came.Measured.TotalSeconds:0.00} | {(came.Measured / came.Asked) - 1:0.0%} |"));
+        }
+
+        Assert.All(run.Came, came => Assert.True(came.Measured >= came.Asked, $"{came} came early"));
+    }
+}

@@ -1,0 +1,145 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using MassTransit;
+using Notify.Contracts;
+using Notify.LocalPushService;
+
+namespace Notify.IntegrationTests.RabbitMq;
+
+/// <summary>
+/// One run of many workers on one broker: subscribes, publishes to all, lets some POSTs fail, perhaps kills a worker meanwhile, and tells what each subscription got.
+/// </summary>
+/// <param name="Lost">Pushes that never came.</param>
+/// <param name="Reordered">Subscriptions of which some conversation's pushes came first in another order than they were published in.</param>
+/// <param name="Duplicates">Pushes that came more than once.</param>
+/// <param name="Pushes">Pushes in all.</param>
+/// <param name="Took">From the first publication to the last arrival.</param>
+public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushes, TimeSpan Took)
+{
+    private const int Conversations = 5;
+
+    /// <summary>Runs it.</summary>
+    /// <param name="broker">The broker, or several nodes with commas.</param>
+    /// <param name="workers">Worker processes.</param>
+    /// <param name="lanes">Lanes of the send stage.</param>
+    /// <param name="subscriptions">One in five shares its user with four others.</param>
+    /// <param name="events">Published in turn to five conversations, each to everybody.</param>
+    /// <param name="patience">How long to wait for the last.</param>
+    /// <param name="meanwhile">What happens while it runs; gets the workers, and replaces in the list those it kills.</param>
+    public static async Task<OrderRun> RunAsync(string broker, int workers, int lanes, int subscriptions, int events, TimeSpan patience, Func<List<WorkerProcess>, Func<Task<WorkerProcess>>, Task> meanwhile)
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        var folder = Directory.CreateTempSubdirectory("notify-test-");
+        var running = new List<WorkerProcess>();
+        await using var push = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = "http://127.0.0.1:0" }, cancellation);
+        await using var agent = await LocalUserAgent.ConnectAsync(push.Url, cancellation);
+        try
+        {
+            Task<WorkerProcess> StartWorkerAsync() => WorkerProcess.StartAsync(
+                ("Notify__Transport", "RabbitMq"),
+                ("ConnectionStrings__RabbitMq", broker),
+                ("ConnectionStrings__Notify", $"Data Source={Path.Combine(folder.FullName, "notify.db")}"),
+                ("Notify__LocalPushService__Url", push.Url.GetLeftPart(UriPartial.Authority)),
+                ("Notify__Sending__Partitions", $"{lanes}"),
+                ("Notify__Sending__MaxAttempts", "100"));
+
+            // The first makes the database and the keys.
+            running.Add(await StartWorkerAsync());
+            var names = await SubscribeAsync(running[0].Url, agent, subscriptions);
+            running.AddRange(await Task.WhenAll(Enumerable.Range(1, workers - 1).Select(_ => StartWorkerAsync())));
+            push.Faults.Add(new PushFault { Status = 503, Probability = 0.05, Times = int.MaxValue });
+
+            var received = names.Keys.ToDictionary(subscription => subscription, _ => new List<int>());
+            var started = TimeProvider.System.GetTimestamp();
+            var publishing = PublishAsync(broker, [.. names.Values.Distinct()], events);
+            var disturbing = meanwhile(running, StartWorkerAsync);
+            var missing = subscriptions * events;
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            limit.CancelAfter(patience);
+            try
+            {
+                while (missing > 0)
+                {
+                    var next = await agent.Received.ReadAsync(limit.Token);
+                    var number = int.Parse(JsonDocument.Parse(next.Content).RootElement.GetProperty("notification").GetProperty("title").GetString()!, System.Globalization.CultureInfo.InvariantCulture);
+                    missing -= received[next.Subscription].Contains(number) ? 0 : 1;
+                    received[next.Subscription].Add(number);
+                }
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                // What is missing now is lost.
+            }
+
+            var took = TimeProvider.System.GetElapsedTime(started);
+            await publishing;
+            await disturbing;
+            return new OrderRun(
+                missing,
+                received.Values.Count(IsOutOfOrder),
+                received.Values.Sum(numbers => numbers.Count - numbers.Distinct().Count()),
+                subscriptions * events,
+                took);
+        }
+        finally
+        {
+            foreach (var worker in running)
+            {
+                if (TestContext.Current.TestState?.Result == TestResult.Failed)
+                {
+                    TestContext.Current.AddAttachment($"worker {running.IndexOf(worker)}", string.Join('\n', worker.Lines));
+                }
+
+                await worker.DisposeAsync();
+            }
+
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>Lets it be.</summary>
+    public static Task NothingAsync(List<WorkerProcess> workers, Func<Task<WorkerProcess>> start) => Task.CompletedTask;
+
+    /// <summary>Kills a worker at a random moment within the first seconds, and starts another in its place.</summary>
+    public static async Task KillOneAsync(List<WorkerProcess> workers, Func<Task<WorkerProcess>> start)
+    {
+        var victim = Random.Shared.Next(workers.Count);
+        await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(200, 6000)), TestContext.Current.CancellationToken);
+        await workers[victim].KillAsync();
+        workers.Add(await start());
+    }
+
+    private static async Task<Dictionary<LocalSubscription, string>> SubscribeAsync(Uri worker, LocalUserAgent agent, int subscriptions)
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        using var http = new HttpClient { BaseAddress = worker };
+        var key = (await http.GetFromJsonAsync<JsonElement>("api/vapid-public-key", cancellation)).GetProperty("publicKey").GetString();
+        var users = new Dictionary<LocalSubscription, string>();
+        for (var i = 0; i < subscriptions; i++)
+        {
+            var subscription = await agent.SubscribeAsync(key, cancellation);
+            using var request = new HttpRequestMessage(HttpMethod.Post, "api/subscriptions") { Content = new StringContent(subscription.ToJson(), System.Text.Encoding.UTF8, "application/json") };
+            request.Headers.Add("X-Notify-User", $"user-{i / 5}");
+            (await http.SendAsync(request, cancellation)).EnsureSuccessStatusCode().Dispose();
+            users.Add(subscription, $"user-{i / 5}");
+        }
+
+        return users;
+    }
+
+    // Each after the broker has confirmed the one before: that is the order that counts.
+    private static async Task PublishAsync(string broker, IReadOnlyList<string> users, int events)
+    {
+        var bus = Bus.Factory.CreateUsingRabbitMq(rabbit => rabbit.Host(new Uri(broker.Split(',')[0])));
+        await bus.StartAsync(TestContext.Current.CancellationToken);
+        for (var i = 0; i < events; i++)
+        {
+            var message = new MessagePosted { MessageId = Guid.CreateVersion7(), ConversationId = $"room-{i % Conversations}", RecipientIds = users, Title = $"{i}" };
+            await bus.Publish(message, context => context.Mandatory = true, TestContext.Current.CancellationToken);
+        }
+
+        await bus.StopAsync(TestContext.Current.CancellationToken);
+    }
+
+    private static bool IsOutOfOrder(List<int> numbers) => numbers.Distinct().GroupBy(number => number % Conversations).Any(conversation => !conversation.SequenceEqual(conversation.Order()));
+}

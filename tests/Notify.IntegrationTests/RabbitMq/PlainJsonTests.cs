@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Text;
+using Notify.IntegrationTests.Brokers;
+using Notify.Tests;
+using RabbitMQ.Client;
+
+namespace Notify.IntegrationTests.RabbitMq;
+
+/// <summary>Publishers that are no MassTransit: JSON with content type application/json, to the exchange of MessagePosted.</summary>
+[Collection("RabbitMQ")]
+public sealed class PlainJsonTests(SharedBrokers brokers)
+{
+    private const string Exchange = "Notify.Contracts:MessagePosted";
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task Plain_json_in_either_case_is_fanned_out_beside_the_envelope(RabbitMqVersion version)
+    {
+        var uri = await brokers.NewVirtualHostAsync(version);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+
+        await PublishAsync(uri, "application/json", $$"""{"messageId":"{{Guid.NewGuid()}}","conversationId":"room","recipientIds":["ada"],"title":"camel","unknown":1}""");
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Count() == 1);
+        await PublishAsync(uri, "application/json", $$"""{"MessageId":"{{Guid.NewGuid()}}","ConversationId":"room","RecipientIds":["ada"],"Title":"Pascal","Body":"Zażółć 🦅"}""");
+        await service.PostAsync(new Contracts.MessagePosted { MessageId = Guid.NewGuid(), ConversationId = "room", RecipientIds = ["ada"], Title = "envelope" });
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Count() == 3);
+        Assert.Equal(["camel", "Pascal", "envelope"], browser.TitlesOf(subscription));
+    }
+
+    [Theory]
+    [InlineData("application/json", """{"messageId":"0191f6a2-0000-7000-8000-000000000001","title":"nobody"}""", "recipientIds: Name at least one recipient.")]
+    [InlineData("application/json", """{"recipientIds":["ada"],"title":"no id"}""", "messageId: Give every event a UUID of its own")]
+    [InlineData("application/json", """{"messageId":"0191f6a2-0000-7000-8000-000000000001","recipientIds":"ada","title":"no list"}""", "recipientIds")]
+    [InlineData("application/json", "{ this is no JSON", "invalid start of a property name")]
+    [InlineData(null, """{"messageId":"0191f6a2-0000-7000-8000-000000000001","recipientIds":["ada"],"title":"no content type"}""", null)]
+    public async Task A_bad_one_ends_in_the_error_queue_with_a_readable_reason_and_the_next_is_fanned_out(string? contentType, string body, string? reason)
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+
+        await PublishAsync(uri, contentType, body);
+        await PublishAsync(uri, "application/json", $$"""{"messageId":"{{Guid.NewGuid()}}","recipientIds":["ada"],"title":"next"}""");
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["next"]));
+        var error = await Eventually.GetAsync(() => TakeErrorAsync(uri), message => message is not null);
+        Assert.Equal(body, Encoding.UTF8.GetString(error!.Body.Span));
+        var said = Encoding.UTF8.GetString((byte[])error.BasicProperties.Headers!["MT-Fault-Message"]!);
+        Assert.Contains(reason ?? "", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_publisher_in_Node_needs_amqplib_and_nothing_of_ours()
+    {
+        var folder = Path.Combine(Repository.Root, "tests", "node-publisher");
+        if (!Directory.Exists(Path.Combine(folder, "node_modules")))
+        {
+            const string missing = "amqplib for Node is not installed: npm ci --prefix tests/node-publisher";
+            Assert.SkipUnless(Environment.GetEnvironmentVariable("NOTIFY_TEST_REQUIRE_ALL") == "1", missing);
+            Assert.Fail(missing);
+        }
+
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+
+        using var node = Process.Start(new ProcessStartInfo("node", ["publish.mjs", $"{uri}", "ada", "from Node"]) { WorkingDirectory = folder, RedirectStandardError = true })!;
+        await node.WaitForExitAsync(Cancellation);
+
+        Assert.Equal((0, ""), (node.ExitCode, await node.StandardError.ReadToEndAsync(Cancellation)));
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["from Node"]));
+    }
+
+    private static async Task PublishAsync(Uri uri, string? contentType, string body)
+    {
+        await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
+        await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Cancellation);
+        var properties = new BasicProperties { Persistent = true };
+        if (contentType is not null)
+        {
+            properties.ContentType = contentType;
+        }
+
+        await channel.BasicPublishAsync(Exchange, "", mandatory: true, properties, Encoding.UTF8.GetBytes(body), Cancellation);
+    }
+
+    private static async Task<BasicGetResult?> TakeErrorAsync(Uri uri)
+    {
+        await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation);
+        return await channel.BasicGetAsync("user-fanout_error", autoAck: true, Cancellation);
+    }
+}

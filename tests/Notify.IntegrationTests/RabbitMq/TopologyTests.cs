@@ -1,0 +1,117 @@
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using Notify.IntegrationTests.Brokers;
+using Notify.Messaging;
+using Notify.Messaging.RabbitMq;
+using Notify.Tests;
+using RabbitMQ.Client;
+
+namespace Notify.IntegrationTests.RabbitMq;
+
+/// <summary>What the service declares, and what it does where the broker has something else.</summary>
+[Collection("RabbitMQ")]
+public sealed class TopologyTests(SharedBrokers brokers)
+{
+    private static readonly string[] TwoLanes = ["--Notify:Sending:Partitions=2", "--Notify:Fanout:Partitions=1"];
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task The_queues_are_durable_quorum_queues_with_names_that_a_person_reads(RabbitMqVersion version)
+    {
+        var (uri, management) = await NewAsync(version);
+        await using var service = await RabbitMqService.StartAsync(uri, TwoLanes);
+
+        var queues = await management.QueuesAsync(uri.AbsolutePath[1..]);
+
+        Assert.Equal(
+            ["delivery-log", "subscription-expired", "subscription-send-0", "subscription-send-1", "user-fanout", "user-fanout-part-0"],
+            queues.Where(queue => queue.Type == "quorum").Select(queue => queue.Name).Order());
+
+        // Nothing else stays when the worker goes; what newer brokers refuse (transient queues that several connections may use) is not among it.
+        Assert.Equal(["notify-worker-0", "subscription-cache-"], queues.Where(queue => queue.Type != "quorum").Select(queue => queue.Name[..Math.Min(queue.Name.Length, 19)].TrimEnd('0', '1', '2', '3', '4', '5', '6', '7', '8', '9') + (queue.Name.StartsWith("notify", StringComparison.Ordinal) ? "0" : "")).Order());
+        Assert.Contains(await management.BindingsAsync(uri.AbsolutePath[1..]), binding => binding is { Source: "Notify.Contracts:MessagePosted", Destination: "user-fanout" });
+        Assert.All(["subscription-send-0", "user-fanout", "user-fanout-part-0"], name => Assert.True(queues.Single(queue => queue.Name == name).Arguments["x-single-active-consumer"].GetBoolean()));
+    }
+
+    [Fact]
+    public async Task A_second_start_finds_everything_as_it_should_be()
+    {
+        var (uri, _) = await NewAsync(RabbitMqVersion.V3);
+        await using (await RabbitMqService.StartAsync(uri, TwoLanes))
+        {
+        }
+
+        await using var again = await RabbitMqService.StartAsync(uri, TwoLanes);
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(1)]
+    public async Task Another_number_of_lanes_is_refused_while_a_worker_runs_and_taken_when_none_does(int lanes)
+    {
+        var (uri, management) = await NewAsync(RabbitMqVersion.V4);
+        await using (await RabbitMqService.StartAsync(uri, TwoLanes))
+        {
+            var refused = await Assert.ThrowsAsync<LaneException>(() => RabbitMqService.StartAsync(uri, $"--Notify:Sending:Partitions={lanes}", "--Notify:Fanout:Partitions=1"));
+            Assert.Contains("2 lanes of subscription-send", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("Notify__Sending__Partitions", refused.Message, StringComparison.Ordinal);
+        }
+
+        await using var service = await RabbitMqService.StartAsync(uri, $"--Notify:Sending:Partitions={lanes}", "--Notify:Fanout:Partitions=1");
+
+        Assert.Equal(lanes, (await management.QueuesAsync(uri.AbsolutePath[1..])).Count(queue => queue.Name.StartsWith("subscription-send-", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_command_for_which_there_is_no_queue_is_an_error_and_not_lost()
+    {
+        var (uri, _) = await NewAsync(RabbitMqVersion.V3);
+        await using var service = await RabbitMqService.StartAsync(uri, TwoLanes);
+        await using (var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation))
+        await using (var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation))
+        {
+            await channel.QueueDeleteAsync("subscription-send-0", cancellationToken: Cancellation);
+            await channel.QueueDeleteAsync("subscription-send-1", cancellationToken: Cancellation);
+        }
+
+        await Assert.ThrowsAsync<MessageReturnedException>(() => service.Services.GetRequiredService<PushSender>().SendAsync(new Contracts.SendPush
+        {
+            SubscriptionId = Guid.NewGuid(), UserId = "ada", MessageId = Guid.NewGuid(), Payload = "{}", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddMinutes(1),
+        }));
+    }
+
+    [Fact]
+    public async Task A_subscription_made_at_one_worker_is_pushed_to_by_another_that_had_looked_before()
+    {
+        var (uri, _) = await NewAsync(RabbitMqVersion.V4);
+        var folder = Directory.CreateTempSubdirectory("notify-test-");
+        try
+        {
+            // The first owns every lane and has looked: ada had no subscription.
+            await using var first = await RabbitMqService.StartAsync(uri, folder, TwoLanes);
+            var before = new Contracts.MessagePosted { MessageId = Guid.NewGuid(), RecipientIds = ["ada"], Title = "before" };
+            await first.PostAsync(before);
+            await using var second = await RabbitMqService.StartAsync(uri, folder, [.. TwoLanes, $"--Notify:LocalPushService:Url={first.Push.Url.GetLeftPart(UriPartial.Authority)}"]);
+            await using var browser = await Browser.OpenAsync(first);
+            await second.SubscribeAsync(browser.Agent, "ada");
+
+            await Eventually.GetAsync(
+                async () =>
+                {
+                    await first.PostAsync(new Contracts.MessagePosted { MessageId = Guid.NewGuid(), RecipientIds = ["ada"], Title = "after" });
+                    return browser.Received.Count;
+                },
+                count => count > 0);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private async Task<(Uri Uri, RabbitMqManagement Management)> NewAsync(RabbitMqVersion version) =>
+        (await brokers.NewVirtualHostAsync(version), (await brokers.GetAsync(version)).Management);
+}

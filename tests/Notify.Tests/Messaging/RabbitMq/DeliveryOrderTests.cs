@@ -1,0 +1,53 @@
+using Notify.Messaging.RabbitMq;
+
+namespace Notify.Tests.Messaging.RabbitMq;
+
+public sealed class DeliveryOrderTests
+{
+    private readonly DeliveryOrder _order = new();
+
+    [Fact]
+    public void The_first_is_reached_at_once() => Assert.True(_order.ReachedAsync(1).IsCompleted);
+
+    [Fact]
+    public async Task A_message_waits_until_all_before_it_have_passed_in_whatever_order()
+    {
+        var fourth = _order.ReachedAsync(4);
+        _order.Pass(2);
+        _order.Pass(1);
+        Assert.False(fourth.IsCompleted);
+
+        _order.Pass(3);
+
+        await fourth;
+    }
+
+    [Fact]
+    public async Task Whatever_order_they_start_in_they_take_their_turns_by_tag()
+    {
+        var turns = new List<ulong>();
+        var tags = Enumerable.Range(1, 500).Select(tag => (ulong)tag).ToArray();
+        Random.Shared.Shuffle(tags);
+
+        await Task.WhenAll(tags.Select(tag => Task.Run(async () =>
+        {
+            await _order.ReachedAsync(tag);
+            turns.Add(tag);
+            _order.Pass(tag);
+        })));
+
+        Assert.Equal(tags.Order(), turns);
+    }
+
+    [Fact]
+    public async Task A_place_is_passed_once_however_often_it_is_said()
+    {
+        var first = new DeliveryPlace(_order, 1);
+        await first.ReachedAsync();
+        first.Pass();
+        first.Pass();
+
+        Assert.True(_order.ReachedAsync(2).IsCompleted);
+        Assert.False(_order.ReachedAsync(3).IsCompleted);
+    }
+}
