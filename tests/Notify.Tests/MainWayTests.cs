@@ -290,8 +290,8 @@ public sealed class MainWayTests
             SubscriptionId = id, UserId = "ada", MessageId = message.MessageId, Payload = Notify.Fanout.PushPayload.Render(message), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(2),
         };
         var sender = service.Services.GetRequiredService<Notify.Messaging.PushSender>();
-        await sender.SendAsync(copy);
-        await sender.SendAsync(copy, attemptsInLine: 0);
+        await sender.SendAsync(copy, null, Cancellation);
+        await sender.SendAsync(copy, attemptsInLine: 0, Cancellation);
         await service.PostAsync(next);
         await Eventually.GetAsync(() => service.DeliveriesAsync(next.MessageId), rows => rows.Count == 1);
 
@@ -403,7 +403,7 @@ public sealed class MainWayTests
         await service.Services.GetRequiredService<Notify.Messaging.PushSender>().SendAsync(new SendPush
         {
             SubscriptionId = id, UserId = "ada", MessageId = message.MessageId, Payload = new string('x', 4_000), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(1),
-        });
+        }, null, Cancellation);
 
         var row = (await service.SettledDeliveriesAsync(message.MessageId, 1))[0];
         Assert.StartsWith("internal_error", row.GetProperty("reason").GetString(), StringComparison.Ordinal);

@@ -30,7 +30,7 @@ public sealed class UserFanoutPartConsumer(SubscriptionCache subscriptions, Push
         });
         foreach (var some in pushes.Chunk(MostAtOnce))
         {
-            await Task.WhenAll(some.Select(push => sender.SendAsync(push)));
+            await Task.WhenAll(some.Select(push => sender.SendAsync(push, attemptsInLine: null, context.CancellationToken)));
         }
     }
 }

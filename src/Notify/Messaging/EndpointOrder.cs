@@ -24,6 +24,7 @@ internal static class EndpointOrder
 
             // Not UseConcurrencyLimit, which would stand before the order: those that it lets in would wait for one that it does not.
             lane.UseFilter(new ConcurrencyLimitFilter<ConsumeContext>(concurrency));
+            lane.UseFilter(new LaneStopFilter(context.GetRequiredService<LaneStop>()));
         }
         else
         {
@@ -42,6 +43,7 @@ internal static class EndpointOrder
             // Pushes that wait for an earlier one of their subscription take no place among those in flight, so there is room for more of them.
             lane.UseLane<SendPush>(context, push => push.SubscriptionId.ToString(), prefetch: 2 * concurrency);
             lane.UseFilter(context.GetRequiredService<SendLimit>());
+            lane.UseFilter(new LaneStopFilter(context.GetRequiredService<LaneStop>()));
             lane.UseDelayQueues(context.GetRequiredService<TimeProvider>());
         }
         else

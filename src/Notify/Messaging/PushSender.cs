@@ -14,11 +14,13 @@ public abstract class PushSender
     /// <summary>Sends one command, behind those of its subscription that were sent before.</summary>
     /// <param name="push">The command.</param>
     /// <param name="attemptsInLine">POSTs made before, if it comes out of a waiting line; else null.</param>
-    public abstract Task SendAsync(SendPush push, int? attemptsInLine = null);
+    /// <param name="cancellationToken">Gives up; what is sent for a message that is somebody else's by now would come late.</param>
+    public abstract Task SendAsync(SendPush push, int? attemptsInLine, CancellationToken cancellationToken);
 
     /// <summary>Sends one command out of a waiting line that the bus holds back.</summary>
     /// <param name="push">The command.</param>
     /// <param name="attempts">POSTs made before.</param>
     /// <param name="delay">How long; zero or more.</param>
-    public abstract Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay);
+    /// <param name="cancellationToken">Gives up.</param>
+    public abstract Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay, CancellationToken cancellationToken);
 }

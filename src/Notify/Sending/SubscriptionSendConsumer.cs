@@ -188,8 +188,12 @@ public sealed partial class SubscriptionSendConsumer(
 
     private Task AdvanceAsync(ConsumeContext<SendPush> context, WaitingLine? line, TimeSpan? retryAfter = null)
     {
-        var rest = retryAfter ?? TimeSpan.Zero;
-        return lines.AdvanceAsync(line, rest, next => rest > TimeSpan.Zero ? sender.SendLaterAsync(next.Push, next.Attempts, rest) : sender.SendAsync(next.Push, next.Attempts), context.CancellationToken);
+        var (rest, cancellationToken) = (retryAfter ?? TimeSpan.Zero, context.CancellationToken);
+        return lines.AdvanceAsync(
+            line,
+            rest,
+            next => rest > TimeSpan.Zero ? sender.SendLaterAsync(next.Push, next.Attempts, rest, cancellationToken) : sender.SendAsync(next.Push, next.Attempts, cancellationToken),
+            cancellationToken);
     }
 
     private static string Reason(string name, PushOutcome outcome) => string.IsNullOrEmpty(outcome.Reason) ? name : $"{name}: {outcome.Reason}";

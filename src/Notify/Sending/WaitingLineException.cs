@@ -21,6 +21,10 @@ public sealed class WaitingLineException(Exception innerException)
             {
                 return await work();
             }
+            catch (OperationCanceledException)
+            {
+                throw;
+            }
             catch (Exception) when (tried < Tries)
             {
                 await Task.Delay(FirstWait * Math.Pow(2, tried - 1), time);

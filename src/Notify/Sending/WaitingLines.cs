@@ -37,15 +37,30 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
 
         if (line.HeadMessageId == push.MessageId)
         {
-            return attemptsInLine == line.Attempts || (IsWhatIsLeft() && line.NextAttemptAt <= time.GetUtcNow()) ? await GoAsync(line, push.Topic, cancellationToken)
-                : IsWhatIsLeft() ? new Turn.NotYet(line.Attempts, line.NextAttemptAt - time.GetUtcNow())
-                : new Turn.Overtaken();
+            if (attemptsInLine == line.Attempts)
+            {
+                return await GoAsync(line, push.Topic, cancellationToken);
+            }
+
+            // A crash may have come between noting the wait and holding the push back. Then this is all there is of it, and a copy is held back now; else the other copy is
+            // overtaken. It does not go ahead itself: should it come a second time after its row is gone, it would seem to be new.
+            var wait = line.NextAttemptAt - time.GetUtcNow();
+            return attemptsInLine is null || isRedelivered ? new Turn.NotYet(line.Attempts, wait > TimeSpan.Zero ? wait : TimeSpan.Zero) : new Turn.Overtaken();
         }
 
-        return attemptsInLine is null ? await AppendAsync(line, push) : new Turn.Overtaken();
+        if (attemptsInLine is null)
+        {
+            // None where the line came to its end meanwhile: then its turn is another.
+            return await AppendAsync(line, push) ?? await TakeTurnAsync(push, attemptsInLine, isRedelivered, cancellationToken);
+        }
 
-        // A crash may have come between noting the wait and holding the push back. Then this is all there is of it; else the other copy is overtaken.
-        bool IsWhatIsLeft() => attemptsInLine is null || isRedelivered;
+        // The bus keeps the order of those that were released. Should it ever not, this one is released again when its turn comes.
+        if (line.ReleasedThrough > line.Head)
+        {
+            await CallOffAsync(line, push);
+        }
+
+        return new Turn.Overtaken();
     }
 
     /// <summary>Writes down that this push, at the head of its line or the first of a new one, waits for its next attempt.</summary>
@@ -90,10 +105,23 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
             return;
         }
 
-        var following = await ReadAsync(line.SubscriptionId, line.Head, line.ReleaseNext, cancellationToken);
+        var following = await ReadAsync(line.SubscriptionId, line.Head, rest > TimeSpan.Zero ? 1 : line.ReleaseNext, cancellationToken);
         if (following is not [var next, ..])
         {
-            await _writer.WriteAsync(db => DeleteAsync(db, line));
+            var isEnded = false;
+            await _writer.WriteAsync(async db =>
+            {
+                isEnded = !await db.WaitingPushes.AnyAsync(row => row.SubscriptionId == line.SubscriptionId && row.Position > line.Head);
+                if (isEnded && await Of(db, line).ExecuteDeleteAsync() > 0)
+                {
+                    await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId).ExecuteDeleteAsync();
+                }
+            });
+            if (!isEnded)
+            {
+                await AdvanceAsync(line, rest, send, cancellationToken);
+            }
+
             return;
         }
 
@@ -111,14 +139,17 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
 
         await _writer.WriteAsync(async db =>
         {
-            await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId && row.Position == line.Head).ExecuteDeleteAsync();
-            await Of(db, line).ExecuteUpdateAsync(set => set
+            var isHead = await Of(db, line).ExecuteUpdateAsync(set => set
                 .SetProperty(row => row.Head, next.Position)
                 .SetProperty(row => row.HeadMessageId, next.MessageId)
                 .SetProperty(row => row.Attempts, 0)
                 .SetProperty(row => row.NextAttemptAt, nextAttemptAt)
                 .SetProperty(row => row.ReleasedThrough, releasedThrough)
-                .SetProperty(row => row.ReleaseNext, releaseNext));
+                .SetProperty(row => row.ReleaseNext, releaseNext)) > 0;
+            if (isHead)
+            {
+                await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId && row.Position == line.Head).ExecuteDeleteAsync();
+            }
         });
     }
 
@@ -179,12 +210,18 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
             : new Turn.Go(line.Attempts, line);
     }
 
-    private async Task<Turn> AppendAsync(WaitingLine line, SendPush push)
+    private async Task<Turn?> AppendAsync(WaitingLine line, SendPush push)
     {
-        var isInLine = false;
+        var (isInLine, isGone) = (false, false);
         var superseded = new List<WaitingPush>();
         await _writer.WriteAsync(async db =>
         {
+            isGone = !await RowsOf(db, push).AnyAsync();
+            if (isGone)
+            {
+                return;
+            }
+
             var older = RowsOf(db, push).Where(row => row.Topic == push.Topic && row.Position > line.Head && row.MessageId != push.MessageId);
             superseded = push.Topic is null ? [] : await older.AsNoTracking().OrderBy(row => row.Position).ToListAsync();
             isInLine = !await AddLastAsync(db, push);
@@ -193,8 +230,16 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
                 await older.ExecuteDeleteAsync();
             }
         });
-        return isInLine ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded.ConvertAll(row => Parse(row.Command)));
+        return isGone ? null : isInLine ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded.ConvertAll(row => Parse(row.Command)));
     }
+
+    private Task CallOffAsync(WaitingLine line, SendPush push) => _writer.WriteAsync(async db =>
+    {
+        if (await RowsOf(db, push).Where(row => row.MessageId == push.MessageId).Select(row => (long?)row.Position).SingleOrDefaultAsync() is { } position)
+        {
+            await Of(db, line).Where(row => row.ReleasedThrough >= position).ExecuteUpdateAsync(set => set.SetProperty(row => row.ReleasedThrough, position - 1));
+        }
+    });
 
     /// <returns>False if it is in the line already.</returns>
     private static async Task<bool> AddLastAsync(NotifyDbContext db, SendPush push)
@@ -221,7 +266,8 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
                 .ToListAsync(cancellationToken);
         });
 
-    private static IQueryable<WaitingLine> Of(NotifyDbContext db, WaitingLine line) => db.WaitingLines.Where(row => row.SubscriptionId == line.SubscriptionId && row.Head == line.Head);
+    private static IQueryable<WaitingLine> Of(NotifyDbContext db, WaitingLine line) => db.WaitingLines.Where(row =>
+        row.SubscriptionId == line.SubscriptionId && row.Head == line.Head && row.HeadMessageId == line.HeadMessageId);
 
     private static IQueryable<WaitingPush> RowsOf(NotifyDbContext db, SendPush push) => db.WaitingPushes.Where(row => row.SubscriptionId == push.SubscriptionId);
 

@@ -26,7 +26,7 @@ internal sealed partial class WaitingLinesWatch(
             foreach (var head in await lines.HeadsAsync(cancellationToken))
             {
                 var delay = head.At - time.GetUtcNow();
-                await sender.SendLaterAsync(head.Push, head.Attempts, delay > TimeSpan.Zero ? delay : TimeSpan.Zero);
+                await sender.SendLaterAsync(head.Push, head.Attempts, delay > TimeSpan.Zero ? delay : TimeSpan.Zero, cancellationToken);
             }
         }
 
@@ -73,7 +73,7 @@ internal sealed partial class WaitingLinesWatch(
             foreach (var head in await lines.TakeOverdueAsync(time.GetUtcNow() - Overdue, cancellationToken))
             {
                 LogOverdue(head.Push.MessageId, head.Push.SubscriptionId, head.At);
-                await sender.SendAsync(head.Push, head.Attempts);
+                await sender.SendAsync(head.Push, head.Attempts, cancellationToken);
             }
         }
         catch (Exception exception) when (exception is not OperationCanceledException)

@@ -94,6 +94,15 @@ public sealed partial class SubscriptionCache(
     /// <summary>Forgets a user's subscriptions; call it after the change is committed.</summary>
     public void Evict(string userId) => Interlocked.Increment(ref Generation(userId));
 
+    /// <summary>Forgets everybody's.</summary>
+    public void EvictAll()
+    {
+        for (var stripe = 0; stripe < _generations.Length; stripe++)
+        {
+            Interlocked.Increment(ref _generations[stripe]);
+        }
+    }
+
     private string Key(string userId) => $"subscriptions/{Volatile.Read(ref Generation(userId))}/{userId}";
 
     private ref long Generation(string userId) => ref _generations[(uint)string.GetHashCode(userId, StringComparison.Ordinal) % (uint)_generations.Length];

@@ -63,10 +63,8 @@ public sealed class SubscriptionRegistry(
             await bus.Publish(new SubscriptionRemoved(id, previousOwner), CancellationToken.None);
         }
 
-        if (previousOwner != userId)
-        {
-            await bus.Publish(new SubscriptionRegistered(id, userId), CancellationToken.None);
-        }
+        // Of refreshed keys too: other workers have the old ones in their caches.
+        await bus.Publish(new SubscriptionRegistered(id, userId), CancellationToken.None);
 
         return (id, id == row.Id);
     }

@@ -13,8 +13,10 @@ public sealed record DelayMe(int Number, double DelayMilliseconds);
 /// <summary>A bus of its own on a broker, whose one consumer redelivers each message once and takes down when it asked and when the copy came.</summary>
 public sealed class DelayRun : IAsyncDisposable
 {
+    private const int Ahead = -1;
+
     private readonly IBusControl _bus;
-    private readonly ConcurrentDictionary<int, (DateTimeOffset At, int Copies)> _asked = new();
+    private readonly ConcurrentDictionary<int, DateTimeOffset> _asked = new();
     private readonly ConcurrentQueue<Redelivered> _came = new();
 
     private DelayRun(Uri broker, string queue) => _bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
@@ -48,20 +50,31 @@ public sealed class DelayRun : IAsyncDisposable
     public Task AskAsync(params TimeSpan[] delays) =>
         Task.WhenAll(delays.Select((delay, number) => _bus.Publish(new DelayMe(number, delay.TotalMilliseconds), TestContext.Current.CancellationToken)));
 
+    /// <summary>Sends a message that is to be handled no sooner than so long from now, as one that goes round several times is.</summary>
+    public Task SendAheadAsync(TimeSpan ahead)
+    {
+        var now = DateTimeOffset.UtcNow;
+        _asked.TryAdd(Ahead, now);
+        return _bus.Publish(
+            new DelayMe(Ahead, ahead.TotalMilliseconds),
+            context => context.Headers.Set(DelayQueues.NotBeforeHeader, (now + ahead).ToUnixTimeMilliseconds() + 1),
+            TestContext.Current.CancellationToken);
+    }
+
     public async ValueTask DisposeAsync() => await _bus.StopAsync();
 
     private async Task HandleAsync(ConsumeContext<DelayMe> context)
     {
         var (number, delay) = (context.Message.Number, TimeSpan.FromMilliseconds(context.Message.DelayMilliseconds));
-        if (context.GetRedeliveryCount() > 0)
+        if (number == Ahead || context.GetRedeliveryCount() > 0)
         {
             var now = DateTimeOffset.UtcNow;
-            _came.Enqueue(new Redelivered(number, delay, now - _asked[number].At, context.GetRedeliveryCount(), context.MessageId, context.Headers.Get<string>("Kept")));
+            _came.Enqueue(new Redelivered(number, delay, now - _asked[number], context.GetRedeliveryCount(), context.MessageId, context.Headers.Get<string>("Kept")));
             return;
         }
 
         // A copy that the broker delivered again after a crash asks again; the first moment counts.
-        _asked.TryAdd(number, (DateTimeOffset.UtcNow, 0));
+        _asked.TryAdd(number, DateTimeOffset.UtcNow);
         if (delay < TimeSpan.Zero)
         {
             throw new RetryMeException();

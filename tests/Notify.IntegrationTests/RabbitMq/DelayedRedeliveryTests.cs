@@ -62,7 +62,7 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
     }
 
     [Fact]
-    public async Task A_delay_longer_than_the_longest_queue_goes_round_until_it_is_due()
+    public async Task A_delay_longer_than_the_longest_queue_waits_in_that_one_first()
     {
         var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
         await using var run = await DelayRun.StartAsync(uri);
@@ -72,6 +72,17 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
         var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
         await Eventually.GetAsync(() => management.QueuesAsync(uri.AbsolutePath[1..]), queues => queues.Any(queue => queue is { Name: "delay-86400s", Messages: 1 }));
         Assert.Empty(run.Came);
+    }
+
+    [Fact]
+    public async Task What_comes_before_its_time_is_held_back_again()
+    {
+        await using var run = await DelayRun.StartAsync(await brokers.NewVirtualHostAsync(RabbitMqVersion.V4));
+
+        await run.SendAheadAsync(TimeSpan.FromSeconds(3));
+
+        await Eventually.TrueAsync(() => run.Came.Count == 1);
+        Assert.True(run.Came.Single().Measured >= TimeSpan.FromSeconds(3));
     }
 
     /// <summary>

@@ -3,6 +3,8 @@ using System.Text.Json;
 using MassTransit;
 using Notify.Contracts;
 using Notify.LocalPushService;
+using Notify.Messaging.RabbitMq;
+using Notify.Tests;
 
 namespace Notify.IntegrationTests.RabbitMq;
 
@@ -25,8 +27,8 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
     /// <param name="subscriptions">One in five shares its user with four others.</param>
     /// <param name="events">Published in turn to five conversations, each to everybody.</param>
     /// <param name="patience">How long to wait for the last.</param>
-    /// <param name="meanwhile">What happens while it runs; gets the workers, and replaces in the list those it kills.</param>
-    public static async Task<OrderRun> RunAsync(string broker, int workers, int lanes, int subscriptions, int events, TimeSpan patience, Func<List<WorkerProcess>, Func<Task<WorkerProcess>>, Task> meanwhile)
+    /// <param name="meanwhile">What happens while it runs.</param>
+    public static async Task<OrderRun> RunAsync(string broker, int workers, int lanes, int subscriptions, int events, TimeSpan patience, Func<OrderRunUnderWay, Task> meanwhile)
     {
         var cancellation = TestContext.Current.CancellationToken;
         var folder = Directory.CreateTempSubdirectory("notify-test-");
@@ -52,8 +54,8 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
             var received = names.Keys.ToDictionary(subscription => subscription, _ => new List<int>());
             var started = TimeProvider.System.GetTimestamp();
             var publishing = PublishAsync(broker, [.. names.Values.Distinct()], events);
-            var disturbing = meanwhile(running, StartWorkerAsync);
             var missing = subscriptions * events;
+            var disturbing = meanwhile(new OrderRunUnderWay(running, StartWorkerAsync, () => 1 - (Volatile.Read(ref missing) / (double)(subscriptions * events))));
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             limit.CancelAfter(patience);
             try
@@ -62,7 +64,7 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
                 {
                     var next = await agent.Received.ReadAsync(limit.Token);
                     var number = int.Parse(JsonDocument.Parse(next.Content).RootElement.GetProperty("notification").GetProperty("title").GetString()!, System.Globalization.CultureInfo.InvariantCulture);
-                    missing -= received[next.Subscription].Contains(number) ? 0 : 1;
+                    Volatile.Write(ref missing, missing - (received[next.Subscription].Contains(number) ? 0 : 1));
                     received[next.Subscription].Add(number);
                 }
             }
@@ -98,15 +100,20 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
     }
 
     /// <summary>Lets it be.</summary>
-    public static Task NothingAsync(List<WorkerProcess> workers, Func<Task<WorkerProcess>> start) => Task.CompletedTask;
+    public static Task NothingAsync(OrderRunUnderWay run) => Task.CompletedTask;
 
-    /// <summary>Kills a worker at a random moment within the first seconds, and starts another in its place.</summary>
-    public static async Task KillOneAsync(List<WorkerProcess> workers, Func<Task<WorkerProcess>> start)
+    /// <summary>Kills a worker at a random moment, and starts another in its place.</summary>
+    public static Task KillOneAsync(OrderRunUnderWay run) => ReplaceOneAsync(run, worker => worker.KillAsync());
+
+    /// <summary>Stops a worker in order (SIGTERM) at a random moment, and starts another in its place.</summary>
+    public static Task StopOneAsync(OrderRunUnderWay run) => ReplaceOneAsync(run, worker => worker.StopAsync());
+
+    private static async Task ReplaceOneAsync(OrderRunUnderWay run, Func<WorkerProcess, Task> end)
     {
-        var victim = Random.Shared.Next(workers.Count);
-        await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(200, 6000)), TestContext.Current.CancellationToken);
-        await workers[victim].KillAsync();
-        workers.Add(await start());
+        var (victim, share) = (run.Workers[Random.Shared.Next(run.Workers.Count)], Random.Shared.NextDouble() * 0.7);
+        await Eventually.GetAsync(() => Task.FromResult(run.ShareArrived()), arrived => arrived >= share, TimeSpan.FromMinutes(5));
+        await end(victim);
+        run.Workers.Add(await run.StartWorkerAsync());
     }
 
     private static async Task<Dictionary<LocalSubscription, string>> SubscribeAsync(Uri worker, LocalUserAgent agent, int subscriptions)
@@ -130,16 +137,40 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
     // Each after the broker has confirmed the one before: that is the order that counts.
     private static async Task PublishAsync(string broker, IReadOnlyList<string> users, int events)
     {
-        var bus = Bus.Factory.CreateUsingRabbitMq(rabbit => rabbit.Host(new Uri(broker.Split(',')[0])));
+        var bus = Bus.Factory.CreateUsingRabbitMq(RabbitMqAddress.Parse(broker).Configure);
         await bus.StartAsync(TestContext.Current.CancellationToken);
         for (var i = 0; i < events; i++)
         {
             var message = new MessagePosted { MessageId = Guid.CreateVersion7(), ConversationId = $"room-{i % Conversations}", RecipientIds = users, Title = $"{i}" };
-            await bus.Publish(message, context => context.Mandatory = true, TestContext.Current.CancellationToken);
+            await PublishAsync(bus, message);
         }
 
         await bus.StopAsync(TestContext.Current.CancellationToken);
     }
 
+    // Until the broker has confirmed it, as a publisher must; the same message twice is fanned out once.
+    private static async Task PublishAsync(IBusControl bus, MessagePosted message)
+    {
+        while (true)
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+            patience.CancelAfter(TimeSpan.FromSeconds(20));
+            try
+            {
+                await bus.Publish(message, context => context.Mandatory = true, patience.Token);
+                return;
+            }
+            catch (Exception exception) when (exception is MassTransitException or OperationCanceledException && !TestContext.Current.CancellationToken.IsCancellationRequested)
+            {
+            }
+        }
+    }
+
     private static bool IsOutOfOrder(List<int> numbers) => numbers.Distinct().GroupBy(number => number % Conversations).Any(conversation => !conversation.SequenceEqual(conversation.Order()));
 }
+
+/// <summary>A run that is under way.</summary>
+/// <param name="Workers">The workers, to which those that are started go.</param>
+/// <param name="StartWorkerAsync">Starts another worker.</param>
+/// <param name="ShareArrived">The share of the pushes that have arrived, 0 to 1.</param>
+public sealed record OrderRunUnderWay(List<WorkerProcess> Workers, Func<Task<WorkerProcess>> StartWorkerAsync, Func<double> ShareArrived);

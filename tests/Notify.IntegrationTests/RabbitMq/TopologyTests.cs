@@ -47,6 +47,19 @@ public sealed class TopologyTests(SharedBrokers brokers)
         await using var again = await RabbitMqService.StartAsync(uri, TwoLanes);
     }
 
+    [Fact]
+    public async Task Workers_that_start_together_on_an_empty_broker_do_not_mind_each_other()
+    {
+        var (uri, _) = await NewAsync(RabbitMqVersion.V4);
+
+        var services = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => RabbitMqService.StartAsync(uri, TwoLanes)));
+
+        foreach (var service in services)
+        {
+            await service.DisposeAsync();
+        }
+    }
+
     [Theory]
     [InlineData(4)]
     [InlineData(1)]
@@ -77,10 +90,11 @@ public sealed class TopologyTests(SharedBrokers brokers)
             await channel.QueueDeleteAsync("subscription-send-1", cancellationToken: Cancellation);
         }
 
-        await Assert.ThrowsAsync<MessageReturnedException>(() => service.Services.GetRequiredService<PushSender>().SendAsync(new Contracts.SendPush
+        var push = new Contracts.SendPush
         {
             SubscriptionId = Guid.NewGuid(), UserId = "ada", MessageId = Guid.NewGuid(), Payload = "{}", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddMinutes(1),
-        }));
+        };
+        await Assert.ThrowsAsync<MessageReturnedException>(() => service.Services.GetRequiredService<PushSender>().SendAsync(push, null, Cancellation));
     }
 
     [Fact]

@@ -101,6 +101,19 @@ public sealed class WaitingLinesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_released_one_that_comes_before_its_turn_is_released_again_when_its_turn_comes()
+    {
+        var head = await HeadAsync();
+        var behind = await AppendAsync(4);
+        await AdvanceAsync(head, attempts: 1);
+        Assert.Equal(behind[1..3], await AdvanceAsync(behind[0]));
+
+        Assert.Equal(new Turn.Overtaken(), await TurnAsync(behind[2], attemptsInLine: 0));
+
+        Assert.Equal(behind[2..4], await AdvanceAsync(behind[1]));
+    }
+
+    [Fact]
     public async Task Another_worker_carries_a_line_on_with_its_order_and_attempts()
     {
         var head = await HeadAsync(attempts: 3);
@@ -126,7 +139,7 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         await _lines.HoldAsync(head, (await GoAsync(head, 1)).Line, attempts: 2, In10Seconds);
         Assert.Equal(new Turn.NotYet(2, TimeSpan.FromSeconds(10)), await TurnAsync(head, attemptsInLine: 1, isRedelivered: true));
         _time.Advance(TimeSpan.FromSeconds(10));
-        Assert.Equal(2, Assert.IsType<Turn.Go>(await TurnAsync(head, attemptsInLine: 1, isRedelivered: true)).Attempts);
+        Assert.Equal(new Turn.NotYet(2, TimeSpan.Zero), await TurnAsync(head, attemptsInLine: 1, isRedelivered: true));
 
         // Not redelivered by the bus, it is an old copy.
         Assert.Equal(new Turn.Overtaken(), await TurnAsync(head, attemptsInLine: 1));
@@ -155,6 +168,23 @@ public sealed class WaitingLinesTests : IAsyncLifetime
 
         Assert.Equal(new Turn.Overtaken(), await TurnAsync(late, attemptsInLine: 1));
         Assert.Equal([late], await AdvanceAsync(head, attempts: 1));
+    }
+
+    [Fact]
+    public async Task A_push_that_joins_a_line_while_a_cut_off_worker_ends_it_is_not_lost()
+    {
+        var head = await HeadAsync();
+        var line = (await GoAsync(head, 1)).Line!;
+        var late = (await AppendAsync(1))[0];
+
+        // That worker read the line before.
+        var sent = new List<SendPush>();
+        await _lines.AdvanceAsync(line, TimeSpan.Zero, next => Add(sent, next), Cancellation);
+        Assert.Equal([late], sent);
+        await _lines.AdvanceAsync(line, TimeSpan.Zero, next => Add(sent, next), Cancellation);
+
+        Assert.Empty(await AdvanceAsync(late));
+        await AssertNothingWaitsAsync();
     }
 
     [Fact]

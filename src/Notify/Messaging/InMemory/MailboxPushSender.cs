@@ -20,7 +20,7 @@ internal sealed class MailboxPushSender(IServiceProvider services) : PushSender
     private readonly Lock _lock = new();
     private long _lastNumber;
 
-    public override Task SendAsync(SendPush push, int? attemptsInLine = null)
+    public override Task SendAsync(SendPush push, int? attemptsInLine, CancellationToken cancellationToken)
     {
         long number;
         lock (_lock)
@@ -38,7 +38,7 @@ internal sealed class MailboxPushSender(IServiceProvider services) : PushSender
         return SendAsync(push, attemptsInLine, context => context.Headers.Set(NumberHeader, number));
     }
 
-    public override Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay) => SendAsync(push, attempts, context => context.Delay = delay);
+    public override Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay, CancellationToken cancellationToken) => SendAsync(push, attempts, context => context.Delay = delay);
 
     /// <summary>Says that a received command is done with, well or badly; the next of its subscription goes on its way.</summary>
     public Task EndAsync(ConsumeContext<SendPush> context)

@@ -55,7 +55,7 @@ internal sealed class DeliveryPlace(DeliveryOrder order, ulong deliveryTag)
 {
     private int _passed;
 
-    public Task ReachedAsync() => order.ReachedAsync(deliveryTag);
+    public Task ReachedAsync(CancellationToken cancellationToken = default) => order.ReachedAsync(deliveryTag).WaitAsync(cancellationToken);
 
     public void Pass()
     {
@@ -104,7 +104,9 @@ internal sealed class DeliveryOrderFilter<T>(OneAtATime oneAtATime, Func<T, stri
         }
 
         var place = context.ReceiveContext.GetPayload<DeliveryPlace>();
-        await place.ReachedAsync();
+
+        // When the channel closes, a message before this one may be dropped without ever having had a place.
+        await place.ReachedAsync(context.CancellationToken);
         var entering = oneAtATime.EnterAsync($"{typeof(T).Name}/{key(message.Message)}");
         place.Pass();
         using (await entering)

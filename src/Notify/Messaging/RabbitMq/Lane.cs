@@ -9,6 +9,14 @@ internal static class Lane
     // error queue by itself.
     private const int DeliveryLimit = 1_000_000;
 
+    /// <summary>What a lane's queue is declared with.</summary>
+    public static IDictionary<string, object?> Arguments => new Dictionary<string, object?>
+    {
+        ["x-queue-type"] = "quorum",
+        ["x-delivery-limit"] = DeliveryLimit,
+        ["x-single-active-consumer"] = true,
+    };
+
     /// <summary>Declares a replicated queue that survives the broker.</summary>
     public static void UseQuorumQueue(this IRabbitMqQueueConfigurator endpoint)
     {

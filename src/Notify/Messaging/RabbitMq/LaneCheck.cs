@@ -4,47 +4,59 @@ using RabbitMQ.Client.Exceptions;
 namespace Notify.Messaging.RabbitMq;
 
 /// <summary>
-/// Before the bus starts: (1) reaches the broker, (2) counts the lanes that it has of each stage, and (3) where that is not the number set, either takes the
-/// surplus away or refuses to start. With the number of lanes, most keys change theirs: what still lies in the old one could be overtaken.
+/// Before the bus starts: (1) reaches the broker, (2) waits for its turn, since workers that start together must not see each other's lanes half made, (3) counts the lanes
+/// of each stage that the broker has, (4) where that is not the number set, refuses to start unless they are empty and idle, and (5) makes them as many as are set.
 /// </summary>
+/// <remarks>With the number of lanes, most keys change theirs: what still lies in the old one could be overtaken.</remarks>
 internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, TimeProvider time, ILogger<LaneCheck> logger) : IHostedService
 {
     private const int MostLanes = 256;
 
-    private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         // (1)
         await using var connection = await ConnectAsync(cancellationToken);
+
+        // (2)
+        while (!await TryTakeTurnAsync(connection, cancellationToken))
+        {
+            await Task.Delay(TryAgainAfter, time, cancellationToken);
+        }
+
         foreach (var (stage, count) in lanes.Counts)
         {
-            // (2)
+            // (3)
             var found = new List<QueueDeclareOk>();
             while (found.Count < MostLanes && await FindAsync(connection, Lanes.QueueOf(stage, found.Count), cancellationToken) is { } lane)
             {
                 found.Add(lane);
             }
 
-            // (3)
-            if (found.Count == 0 || found.Count == count)
+            // (4)
+            if (found.Count > 0 && found.Count != count)
             {
-                continue;
+                var (messages, workers) = (found.Sum(lane => lane.MessageCount), found.Max(lane => lane.ConsumerCount));
+                if (messages > 0 || workers > 0)
+                {
+                    throw new LaneException(stage, found.Count, count, messages, workers);
+                }
+
+                LogChange(stage, found.Count, count);
             }
 
-            var (messages, workers) = (found.Sum(lane => lane.MessageCount), found.Max(lane => lane.ConsumerCount));
-            if (messages > 0 || workers > 0)
-            {
-                throw new LaneException(stage, found.Count, count, messages, workers);
-            }
-
-            LogChange(stage, found.Count, count);
+            // (5)
             await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
-            for (var surplus = count; surplus < found.Count; surplus++)
+            for (var lane = found.Count; lane < count; lane++)
             {
-                var queue = Lanes.QueueOf(stage, surplus);
-                await channel.QueueDeleteAsync(queue, cancellationToken: cancellationToken);
-                await channel.ExchangeDeleteAsync(queue, cancellationToken: cancellationToken);
+                await channel.QueueDeclareAsync(Lanes.QueueOf(stage, lane), durable: true, exclusive: false, autoDelete: false, Lane.Arguments, cancellationToken: cancellationToken);
+            }
+
+            for (var surplus = found.Count - 1; surplus >= count; surplus--)
+            {
+                await channel.QueueDeleteAsync(Lanes.QueueOf(stage, surplus), cancellationToken: cancellationToken);
+                await channel.ExchangeDeleteAsync(Lanes.QueueOf(stage, surplus), cancellationToken: cancellationToken);
             }
         }
     }
@@ -54,18 +66,32 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
     private async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)
     {
         var factory = new ConnectionFactory { Uri = address.Nodes[0] };
-        var endpoints = address.Nodes.Select(node => new AmqpTcpEndpoint(node)).ToList();
         while (true)
         {
             try
             {
-                return await factory.CreateConnectionAsync(endpoints, cancellationToken);
+                return await factory.CreateConnectionAsync(address.Endpoints, cancellationToken);
             }
             catch (BrokerUnreachableException exception) when (exception.InnerException is not AuthenticationFailureException)
             {
                 LogUnreachable(address, exception.InnerException?.Message ?? exception.Message);
                 await Task.Delay(TryAgainAfter, time, cancellationToken);
             }
+        }
+    }
+
+    // The turn ends with the connection.
+    private static async Task<bool> TryTakeTurnAsync(IConnection connection, CancellationToken cancellationToken)
+    {
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        try
+        {
+            await channel.QueueDeclareAsync("notify-lane-check", durable: false, exclusive: true, autoDelete: false, cancellationToken: cancellationToken);
+            return true;
+        }
+        catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.ResourceLocked)
+        {
+            return false;
         }
     }
 
@@ -83,7 +109,7 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "RabbitMQ cannot be reached at {Address} ({Reason}); it is tried again every two seconds")]
+    [LoggerMessage(LogLevel.Warning, "RabbitMQ cannot be reached at {Address} ({Reason}); it is tried again every second")]
     private partial void LogUnreachable(RabbitMqAddress address, string reason);
 
     [LoggerMessage(LogLevel.Information, "The lanes of {Stage} are empty and nobody works on them: their number changes from {Found} to {Wanted}")]

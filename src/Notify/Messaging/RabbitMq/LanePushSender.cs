@@ -7,11 +7,13 @@ namespace Notify.Messaging.RabbitMq;
 /// <summary>On RabbitMQ: sends a command to its subscription's lane, and returns when the broker has confirmed it.</summary>
 internal sealed class LanePushSender(IServiceProvider services, Lanes lanes, TimeProvider time) : PushSender
 {
-    public override Task SendAsync(SendPush push, int? attemptsInLine = null) => SendAsync(push, attemptsInLine, notBefore: null);
+    public override Task SendAsync(SendPush push, int? attemptsInLine, CancellationToken cancellationToken) =>
+        SendAsync(push, attemptsInLine, notBefore: null, cancellationToken);
 
-    public override Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay) => SendAsync(push, attempts, time.GetUtcNow() + delay);
+    public override Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay, CancellationToken cancellationToken) =>
+        SendAsync(push, attempts, time.GetUtcNow() + delay, cancellationToken);
 
-    private async Task SendAsync(SendPush push, int? attemptsInLine, DateTimeOffset? notBefore)
+    private async Task SendAsync(SendPush push, int? attemptsInLine, DateTimeOffset? notBefore, CancellationToken cancellationToken)
     {
         // Not through a consume context: what is sent may belong to another message than the one that is being handled.
         var endpoint = await services.GetRequiredService<IBus>().GetSendEndpoint(lanes.AddressOf(Queues.SubscriptionSend, push.SubscriptionId.ToString()));
@@ -27,6 +29,6 @@ internal sealed class LanePushSender(IServiceProvider services, Lanes lanes, Tim
             {
                 context.Headers.Set(DelayQueues.NotBeforeHeader, moment.ToUnixTimeMilliseconds());
             }
-        });
+        }, cancellationToken);
     }
 }

@@ -1,4 +1,6 @@
+using System.Net.Security;
 using MassTransit;
+using RabbitMQ.Client;
 
 namespace Notify.Messaging.RabbitMq;
 
@@ -23,16 +25,25 @@ internal sealed class RabbitMqAddress
     {
         var nodes = (string.IsNullOrWhiteSpace(connectionString) ? Default : connectionString)
             .Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-            .Select(node => Uri.TryCreate(node, UriKind.Absolute, out var uri) && uri.Scheme is "amqp" or "amqps" && uri.Host.Length > 0 ? uri : null)
+            .Select(node => Uri.TryCreate(node, UriKind.Absolute, out var uri) && uri.Scheme is "amqp" or "amqps" && uri.Host.Length > 0 && uri.UserInfo.Count(character => character == ':') <= 1 ? uri : null)
             .ToList();
         return nodes is [] || nodes.Contains(null)
-            ? throw new FormatException($"ConnectionStrings__{ConnectionName} must be a URI such as amqp://user:password@host:5672/virtualhost (amqps:// for TLS), or several with commas between them for the nodes of a cluster.")
+            ? throw new FormatException($"ConnectionStrings__{ConnectionName} must be a URI such as amqp://user:password@host:5672/virtualhost (amqps:// for TLS), or several with commas between them for the nodes of a cluster. A colon or another special character in the password is written as %3A and so on.")
             : new RabbitMqAddress([.. nodes.OfType<Uri>()]);
     }
 
     /// <summary>Points a bus there.</summary>
     public void Configure(IRabbitMqBusFactoryConfigurator bus) => bus.Host(Nodes[0], host =>
     {
+        if (IsTls(Nodes[0]))
+        {
+            host.UseSsl(ssl =>
+            {
+                ssl.ServerName = Nodes[0].Host;
+                ssl.EnforcePolicyErrors(SslPolicyErrors.RemoteCertificateChainErrors);
+            });
+        }
+
         if (Nodes.Count > 1)
         {
             host.UseCluster(cluster =>
@@ -45,8 +56,14 @@ internal sealed class RabbitMqAddress
         }
     });
 
+    /// <summary>The nodes, for a connection of our own.</summary>
+    public IReadOnlyList<AmqpTcpEndpoint> Endpoints =>
+        [.. Nodes.Select(node => new AmqpTcpEndpoint(node.Host, PortOf(node), new SslOption(node.Host, enabled: IsTls(Nodes[0]))))];
+
     /// <summary>Host and port of every node, fit for a log.</summary>
     public override string ToString() => string.Join(", ", Nodes.Select(node => $"{node.Host}:{PortOf(node)}"));
 
-    internal static int PortOf(Uri node) => node.Port > 0 ? node.Port : node.Scheme == "amqps" ? DefaultTlsPort : DefaultPort;
+    internal static int PortOf(Uri node) => node.Port > 0 ? node.Port : IsTls(node) ? DefaultTlsPort : DefaultPort;
+
+    private static bool IsTls(Uri node) => node.Scheme == "amqps";
 }

@@ -13,6 +13,8 @@ internal static class RabbitMqSetup
         .AddSingleton(address)
         .AddSingleton<SendLimit>()
         .AddSingleton<WorkerNumbers>()
+        .AddSingleton<LaneStop>()
+        .AddHostedService(provider => provider.GetRequiredService<LaneStop>())
         .AddSingleton<PushSender, LanePushSender>()
         .AddHostedService<LaneCheck>();
 
@@ -25,19 +27,20 @@ internal static class RabbitMqSetup
     private static void Configure(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, RabbitMqAddress address)
     {
         address.Configure(rabbit);
+        rabbit.ConnectReceiveObserver(context.GetRequiredService<LaneStop>());
 
         // Else nobody could look into a lane's error queue while another does.
         rabbit.SendTopology.ConfigureErrorSettings = settings => settings.SetQueueArgument("x-single-active-consumer", null);
         rabbit.SendTopology.ConfigureDeadLetterSettings = settings => settings.SetQueueArgument("x-single-active-consumer", null);
 
-        rabbit.ReceiveEndpoint(Queues.UserFanout, endpoint =>
+        AddLane(context, rabbit, Queues.UserFanout, lanes: 1, lane: 0, endpoint =>
         {
             // From publishers that are no MassTransit: content type application/json, the event alone. The consumer checks it.
-            endpoint.UseRawJsonDeserializer(RawSerializerOptions.AnyMessageType | RawSerializerOptions.CopyHeaders);
+            endpoint.UseRawJsonDeserializer(RawSerializerOptions.AnyMessageType);
             endpoint.ConfigureConsumer<UserFanoutConsumer>(context);
         });
-        AddLanes<UserFanoutPartConsumer>(Queues.UserFanoutPart);
-        AddLanes<SubscriptionSendConsumer>(Queues.SubscriptionSend);
+        AddLanes<UserFanoutPartConsumer>(context, rabbit, Queues.UserFanoutPart);
+        AddLanes<SubscriptionSendConsumer>(context, rabbit, Queues.SubscriptionSend);
         rabbit.ReceiveEndpoint(Queues.SubscriptionExpired, endpoint =>
         {
             endpoint.UseQuorumQueue();
@@ -53,22 +56,29 @@ internal static class RabbitMqSetup
         rabbit.ReceiveEndpoint($"{Queues.SubscriptionCache}-{NewId.NextGuid():N}", endpoint =>
         {
             (endpoint.Durable, endpoint.AutoDelete, endpoint.Exclusive) = (false, true, true);
+
+            // What was changed while it had no connection, it has not heard of.
+            endpoint.ConfigureChannel(pipe => pipe.UseExecute(_ => context.GetRequiredService<SubscriptionCache>().EvictAll()));
             endpoint.ConfigureConsumer<SubscriptionCacheConsumer>(context);
         });
+    }
 
-        void AddLanes<TConsumer>(string stage)
-            where TConsumer : class, IConsumer
+    private static void AddLanes<TConsumer>(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, string stage)
+        where TConsumer : class, IConsumer
+    {
+        var lanes = context.GetRequiredService<Lanes>().Counts[stage];
+        for (var lane = 0; lane < lanes; lane++)
         {
-            var lanes = context.GetRequiredService<Lanes>().Counts[stage];
-            for (var lane = 0; lane < lanes; lane++)
-            {
-                var number = lane;
-                rabbit.ReceiveEndpoint(Lanes.QueueOf(stage, number), endpoint =>
-                {
-                    endpoint.ConfigureChannel(pipe => pipe.UseFilter(new LanePriorityFilter(endpoint, context.GetRequiredService<WorkerNumbers>(), lanes, number)));
-                    endpoint.ConfigureConsumer<TConsumer>(context);
-                });
-            }
+            AddLane(context, rabbit, Lanes.QueueOf(stage, lane), lanes, lane, endpoint => endpoint.ConfigureConsumer<TConsumer>(context));
         }
     }
+
+    private static void AddLane(
+        IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, string queue, int lanes, int lane, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
+        rabbit.ReceiveEndpoint(queue, endpoint =>
+        {
+            var filter = new LanePriorityFilter(endpoint, context.GetRequiredService<WorkerNumbers>(), context.GetRequiredService<LaneStop>(), lanes, lane);
+            endpoint.ConfigureChannel(pipe => pipe.UseFilter(filter));
+            configure(endpoint);
+        });
 }

@@ -15,7 +15,19 @@ internal sealed partial class WorkerNumbers(ILogger<WorkerNumbers> logger)
 
     /// <summary>This worker's number on this connection.</summary>
     /// <returns>From 0; <see cref="LanePriorities.MostWorkers"/> if there are more workers than numbers.</returns>
-    public Task<int> OfAsync(ConnectionContext connection) => _numbers.GetValue(connection.Connection, _ => new(() => ClaimAsync(connection))).Value;
+    public async Task<int> OfAsync(ConnectionContext connection)
+    {
+        try
+        {
+            return await _numbers.GetValue(connection.Connection, _ => new(() => ClaimAsync(connection))).Value;
+        }
+        catch
+        {
+            // The next to ask tries again.
+            _numbers.Remove(connection.Connection);
+            throw;
+        }
+    }
 
     private async Task<int> ClaimAsync(ConnectionContext connection)
     {

@@ -40,10 +40,21 @@ public sealed class DeliveryOrderTests
     }
 
     [Fact]
+    public async Task A_message_whose_channel_closed_does_not_wait_for_one_that_will_never_pass()
+    {
+        using var closed = new CancellationTokenSource();
+        var waiting = new DeliveryPlace(_order, 2).ReachedAsync(closed.Token);
+
+        await closed.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+    }
+
+    [Fact]
     public async Task A_place_is_passed_once_however_often_it_is_said()
     {
         var first = new DeliveryPlace(_order, 1);
-        await first.ReachedAsync();
+        await first.ReachedAsync(TestContext.Current.CancellationToken);
         first.Pass();
         first.Pass();
 

@@ -8,13 +8,20 @@ internal sealed class DelayQueueFilter<T>(TimeProvider time) : IFilter<ConsumeCo
     where T : class
 {
     /// <inheritdoc />
-    public Task Send(ConsumeContext<T> context, IPipe<ConsumeContext<T>> next)
+    public async Task Send(ConsumeContext<T> context, IPipe<ConsumeContext<T>> next)
     {
         var redelivery = new DelayQueueRedeliveryContext<T>(context, time);
         context.GetOrAddPayload<MessageRedeliveryContext>(() => redelivery);
-        return context.Headers.Get<long>(DelayQueues.NotBeforeHeader) is { } milliseconds && DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) is var notBefore && notBefore > time.GetUtcNow()
-            ? redelivery.HoldAsync(notBefore)
-            : next.Send(context);
+        if (context.Headers.Get<long>(DelayQueues.NotBeforeHeader) is { } milliseconds && DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) is var notBefore && notBefore > time.GetUtcNow())
+        {
+            await redelivery.HoldAsync(notBefore);
+
+            // Else it would be taken to be of no interest, and moved to the queue for such messages.
+            await context.NotifyConsumed(context, context.ReceiveContext.ElapsedTime, nameof(DelayQueues));
+            return;
+        }
+
+        await next.Send(context);
     }
 
     /// <inheritdoc />

@@ -1,0 +1,95 @@
+using System.Globalization;
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using Notify.Contracts;
+using Notify.IntegrationTests.Brokers;
+using Notify.LocalPushService;
+using Notify.Tests;
+
+namespace Notify.IntegrationTests.RabbitMq;
+
+/// <summary>A lane has many pushes in flight, one of each subscription.</summary>
+[Collection("RabbitMQ")]
+public sealed class LaneTests(SharedBrokers brokers, ITestOutputHelper output)
+{
+    private static readonly string[] OneLane = ["--Notify:Sending:Partitions=1", "--Notify:Fanout:Partitions=1", "--Notify:Sending:Timeout=00:05:00"];
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Subscriptions_that_hang_do_not_hold_up_others_of_their_lane()
+    {
+        await using var service = await RabbitMqService.StartAsync(await brokers.NewVirtualHostAsync(RabbitMqVersion.V4), [.. OneLane, "--Notify:Sending:Concurrency=32"]);
+        await using var browser = await Browser.OpenAsync(service);
+        var other = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        for (var i = 0; i < 31; i++)
+        {
+            var hanging = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+            service.Push.Faults.Add(new PushFault { Endpoint = hanging.Endpoint, Delay = TimeSpan.FromHours(1), Times = int.MaxValue });
+        }
+
+        // The second of each that hangs waits for the first and takes no place among those in flight.
+        await PublishAsync(service, ["ada"], 2);
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(other).Count() == 2);
+        Assert.Equal(["0", "1"], browser.TitlesOf(other));
+
+        // Cuts the connections, so that the service need not wait for them to stop.
+        await service.Push.DisposeAsync();
+    }
+
+    /// <summary>The tables of docs/rabbitmq.md, by hand: pushes a second.</summary>
+    [Fact(Explicit = true)]
+    public async Task Throughput_of_the_whole_way()
+    {
+        for (var round = 1; round <= 3; round++)
+        {
+            foreach (var version in new RabbitMqVersion?[] { null, RabbitMqVersion.V3, RabbitMqVersion.V4 })
+            {
+                await using var service = version is { } broker ? await RabbitMqService.StartAsync(await brokers.NewVirtualHostAsync(broker)) : await NotifyService.StartAsync();
+                var rate = await MeasureAsync(service, TimeSpan.Zero, events: 40);
+                output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| round {round} | {version?.ToString() ?? "in memory"} | {rate:0} |"));
+            }
+        }
+
+        foreach (var (latency, inFlight) in from latency in new[] { 0, 50, 200 } from inFlight in new[] { 32, 256 } select (latency, inFlight))
+        {
+            await using var service = await RabbitMqService.StartAsync(await brokers.NewVirtualHostAsync(RabbitMqVersion.V4), [.. OneLane, $"--Notify:Sending:Concurrency={inFlight}"]);
+            var rate = await MeasureAsync(service, TimeSpan.FromMilliseconds(latency), events: 20);
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| one lane | {latency} ms | {inFlight} in flight | {rate:0} |"));
+        }
+    }
+
+    private static async Task<double> MeasureAsync(NotifyService service, TimeSpan latency, int events)
+    {
+        await using var browser = await Browser.OpenAsync(service);
+        browser.Agent.Decrypts = false;
+        var users = Enumerable.Range(0, 100).Select(user => $"user-{user}").ToArray();
+        for (var i = 0; i < 5 * users.Length; i++)
+        {
+            await service.SubscribeAsync(browser.Agent, users[i % users.Length]);
+        }
+
+        // Once for warmth.
+        await PublishAsync(service, users, 4);
+        await Eventually.TrueAsync(() => browser.Received.Count == 4 * 500);
+        if (latency > TimeSpan.Zero)
+        {
+            service.Push.Faults.Add(new PushFault { Delay = latency, Times = int.MaxValue });
+        }
+
+        var started = TimeProvider.System.GetTimestamp();
+        await PublishAsync(service, users, events);
+        await Eventually.GetAsync(() => Task.FromResult(browser.Received.Count), count => count == (4 + events) * 500, TimeSpan.FromMinutes(5));
+        return events * 500 / TimeProvider.System.GetElapsedTime(started).TotalSeconds;
+    }
+
+    private static async Task PublishAsync(NotifyService service, IReadOnlyList<string> users, int events)
+    {
+        var bus = service.Services.GetRequiredService<IBus>();
+        for (var i = 0; i < events; i++)
+        {
+            await bus.Publish(new MessagePosted { MessageId = Guid.NewGuid(), ConversationId = "room", RecipientIds = users, Title = $"{i}" }, Cancellation);
+        }
+    }
+}
