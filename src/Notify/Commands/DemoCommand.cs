@@ -16,7 +16,7 @@ namespace Notify.Commands;
 /// </summary>
 internal static class DemoCommand
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     // Whose push is answered 503 once, and whose subscription is gone.
     private const string Retried = "ada's laptop";

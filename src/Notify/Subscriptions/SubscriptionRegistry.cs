@@ -38,10 +38,11 @@ public sealed class SubscriptionRegistry(
 
         // Its first statement takes the writer's lock, so that the owner read here is the one that the statement below replaces.
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        var previousOwner = await db.Subscriptions.AsNoTracking()
+        var previous = await db.Subscriptions.AsNoTracking()
             .Where(known => known.EndpointDigest == row.EndpointDigest)
-            .Select(known => known.UserId)
+            .Select(known => new { known.UserId, known.P256dh, known.Auth })
             .FirstOrDefaultAsync(cancellationToken);
+        var previousOwner = previous?.UserId;
         var replaced = replaces is null || EndpointDigests.OfText(replaces) == row.EndpointDigest ? null : await DeleteAsync(userId, EndpointDigests.OfText(replaces), cancellationToken);
         if (await db.Statements.UpsertAsync(row, options.Value.MaxPerUser, cancellationToken) is not { } id)
         {
@@ -64,7 +65,10 @@ public sealed class SubscriptionRegistry(
         }
 
         // Of refreshed keys too: other workers have the old ones in their caches.
-        await bus.Publish(new SubscriptionRegistered(id, userId), CancellationToken.None);
+        if (previousOwner != userId || previous!.P256dh != row.P256dh || previous.Auth != row.Auth)
+        {
+            await bus.Publish(new SubscriptionRegistered(id, userId), CancellationToken.None);
+        }
 
         return (id, id == row.Id);
     }

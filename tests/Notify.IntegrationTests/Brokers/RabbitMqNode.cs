@@ -33,7 +33,8 @@ internal sealed class RabbitMqNode(string cookie, IReadOnlyList<int> ports)
             "management.tcp.ip = 127.0.0.1",
             $"management.tcp.port = {ManagementPort}",
             "log.file.level = error",
-            "vm_memory_high_watermark.absolute = 512MB",
+            // A broker short of memory blocks its publishers, and a test would seem to have lost something.
+            "vm_memory_high_watermark.absolute = 2GB",
             "disk_free_limit.absolute = 50MB",
             "raft.wal_max_size_bytes = 16777216",
             // Tests wait for counts: half a second instead of five.
