@@ -46,6 +46,15 @@ public sealed record MessagePosted
     /// <summary>Keeps the notification on the screen until the user acts.</summary>
     public bool RequireInteraction { get; init; }
 
+    /// <summary>Shows the notification without sound or vibration.</summary>
+    public bool Silent { get; init; }
+
+    /// <summary>Alerts the user also where the notification replaces an older one of its tag.</summary>
+    public bool Renotify { get; init; }
+
+    /// <summary>The number on the application's icon, 0 to 2,147,483,647; 0 takes it away, null leaves it as it is.</summary>
+    public int? AppBadge { get; init; }
+
     /// <summary>Buttons of the notification.</summary>
     public IReadOnlyList<NotificationAction>? Actions { get; init; }
 

@@ -162,9 +162,9 @@ internal sealed class BrowserConnection(WebSocket socket, SubscriptionStore stor
                 _ => false,
             };
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
-            // Not JSON, or a member of another kind than the protocol's.
+            // Not JSON, or a member of another kind than the protocol's, or a number that is no int.
             return false;
         }
     }

@@ -169,9 +169,22 @@ internal sealed class VapidVerifier(TimeProvider timeProvider)
         try
         {
             element = JsonElement.Parse(json);
-            return element.ValueKind == JsonValueKind.Object;
+            return element.ValueKind == JsonValueKind.Object && IsText(element);
         }
         catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    // JSON lets a name or a string be no text: half a surrogate pair, or no UTF-8. Looking for a member and reading it then throws.
+    private static bool IsText(JsonElement element)
+    {
+        try
+        {
+            return element.EnumerateObject().All(member => member.Name is not null && (member.Value.ValueKind != JsonValueKind.String || member.Value.GetString() is not null));
+        }
+        catch (InvalidOperationException)
         {
             return false;
         }

@@ -27,7 +27,7 @@ public static class NotifyApplication
     public static WebApplication Create(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = CreateBuilder(args);
-        builder.WebHost.UseStaticWebAssets();
+        builder.WebHost.UseStaticWebAssets().ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
 
         // It would write whole request URLs, and one of ours carries an endpoint.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
@@ -39,7 +39,8 @@ public static class NotifyApplication
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddNotifyOptions(builder.Environment);
         builder.Services.AddProblems();
-        builder.Services.AddCors(cors => cors.AddDefaultPolicy(policy => policy.AllowAnyOrigin().AllowAnyHeader().AllowAnyMethod()));
+        builder.Services.AddNotifyCors(builder.Environment);
+        builder.Services.AddNotifyRateLimits(builder.Configuration, builder.Environment);
         builder.Services.AddNotifyAuthentication(builder.Configuration, builder.Environment);
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddNotifyStore(builder.Configuration);
@@ -64,17 +65,21 @@ public static class NotifyApplication
 
         // All faults at once, before the first of them surfaces somewhere inside.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
+        app.UseSecurityHeaders();
+        app.UseKnownProxies();
         app.UseProblems();
         app.UseNotifyPage();
         app.UseRouting();
         app.UseCors();
         app.UseAuthentication();
+        app.UseRateLimiter();
         app.UseAuthorization();
         app.MapOpenApi().AllowAnonymous();
         app.MapNotifyHealth();
         app.MapSubscriptionsApi();
         app.MapMessagesApi();
         app.MapDeliveriesApi();
+        app.MapReceiptsApi();
         return app;
     }
 
@@ -82,17 +87,39 @@ public static class NotifyApplication
     internal static Uri AddressOf(WebApplication app) =>
         new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
-    internal static WebApplicationBuilder CreateBuilder(string[] args) => WebApplication.CreateBuilder(new WebApplicationOptions
+    internal static WebApplicationBuilder CreateBuilder(string[] args)
     {
-        Args = args,
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        {
+            Args = args,
 
-        // Whoever hosts the service: the page is found by this name while it lies in the source folder.
-        ApplicationName = typeof(NotifyApplication).Assembly.GetName().Name,
+            // Whoever hosts the service: the page is found by this name while it lies in the source folder.
+            ApplicationName = typeof(NotifyApplication).Assembly.GetName().Name,
 
-        // The page lies beside the program, wherever it is started from.
-        ContentRootPath = AppContext.BaseDirectory,
-        EnvironmentName = EnvironmentOf(args),
-    });
+            // The page lies beside the program, wherever it is started from.
+            ContentRootPath = AppContext.BaseDirectory,
+            EnvironmentName = EnvironmentOf(args),
+        });
+        AddSecrets(builder.Configuration);
+        return builder;
+    }
+
+    // Last, so that a file there counts for more than a variable.
+    private static void AddSecrets(ConfigurationManager configuration)
+    {
+        if (configuration[$"{NotifyOptions.Section}:{nameof(NotifyOptions.SecretsDirectory)}"] is not { Length: > 0 } directory)
+        {
+            return;
+        }
+
+        if (!Directory.Exists(directory))
+        {
+            throw new OptionsValidationException(
+                NotifyOptions.Section, typeof(NotifyOptions), [$"Notify__SecretsDirectory names no folder that can be read: {directory}. Mount it, or take the setting away."]);
+        }
+
+        configuration.AddKeyPerFile(Path.GetFullPath(directory), optional: false);
+    }
 
     // What 'dotnet run' builds is for development unless it is told otherwise; what is published is not. A launch profile would do the same, but
     // overrides the variables of whoever starts the program.

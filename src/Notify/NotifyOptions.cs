@@ -3,7 +3,7 @@ using Notify.Store;
 
 namespace Notify;
 
-/// <summary>Section <c>Notify</c>: which bus and which database.</summary>
+/// <summary>Section <c>Notify</c>: which bus and which database, and where secrets are.</summary>
 public sealed class NotifyOptions
 {
     /// <summary>The section's name.</summary>
@@ -14,4 +14,9 @@ public sealed class NotifyOptions
 
     /// <summary>The database; default <see cref="StoreKind.Sqlite"/>.</summary>
     public StoreKind Store { get; set; }
+
+    /// <summary>
+    /// A folder in which each file is a setting: its name the key, such as <c>Notify__Vapid__PrivateKey</c>, its content the value without the line break at its end. No default.
+    /// </summary>
+    public string? SecretsDirectory { get; set; }
 }

@@ -6,6 +6,7 @@ using Notify.Fanout;
 using Notify.Operations;
 using Notify.Sending;
 using Notify.Store;
+using Notify.Store.Encryption;
 using Notify.Subscriptions;
 
 namespace Notify;
@@ -16,7 +17,8 @@ internal static class OptionsSetup
     public static IServiceCollection AddNotifyOptions(this IServiceCollection services, IHostEnvironment environment)
     {
         var isDevelopment = environment.IsDevelopment();
-        Bind<NotifyOptions>(services, NotifyOptions.Section, CheckKinds);
+        Bind<NotifyOptions>(services, NotifyOptions.Section);
+        services.AddSingleton<IValidateOptions<NotifyOptions>, StoreConnectionCheck>();
         Bind<SubscriptionsOptions>(services, SubscriptionsOptions.Section);
         Bind<FanoutOptions>(services, FanoutOptions.Section);
         Bind<DeliveryLogOptions>(services, DeliveryLogOptions.Section);
@@ -24,6 +26,12 @@ internal static class OptionsSetup
             options.MaxRetryDelay < options.RetryDelay ? ["Notify:Sending:MaxRetryDelay must not be shorter than Notify:Sending:RetryDelay."] : []);
         Bind<PushServicesOptions>(services, PushServicesOptions.Section, options =>
             options.Allowed.Select(entry => PushServiceAllowList.FaultOf(entry, isDevelopment)).OfType<string>().Select(fault => $"Notify:PushServices:Allowed: {fault}."));
+        Bind<RateLimitsOptions>(services, RateLimitsOptions.Section);
+        Bind<NotifyCorsOptions>(services, NotifyCorsOptions.Section, options =>
+            options.AllowedOrigins.Select(NotifyCorsOptions.FaultOf).OfType<string>().Select(fault => $"Notify__Cors__AllowedOrigins: {fault}."));
+        Bind<NotifyForwardedHeadersOptions>(services, NotifyForwardedHeadersOptions.Section, options =>
+            options.KnownProxies.Select(NotifyForwardedHeadersOptions.FaultOf).OfType<string>().Select(fault => $"Notify__ForwardedHeaders__KnownProxies: {fault}."));
+        Bind<EncryptionOptions>(services, EncryptionOptions.Section, options => options.Faults());
         Bind<AuthOptions>(services, AuthOptions.Section, options => CheckAuth(options, isDevelopment));
         Bind<VapidOptions>(services, VapidOptions.Section, options => CheckVapid(options, isDevelopment));
         Bind<LocalPushOptions>(services, LocalPushOptions.Section, options => CheckLocalPush(options, isDevelopment));
@@ -37,14 +45,6 @@ internal static class OptionsSetup
         if (check is not null)
         {
             builder.Services.AddSingleton<IValidateOptions<T>>(new Checked<T>(check));
-        }
-    }
-
-    private static IEnumerable<string> CheckKinds(NotifyOptions options)
-    {
-        if (options.Store != StoreKind.Sqlite)
-        {
-            yield return $"Notify:Store = {options.Store} is not built yet; leave it at {StoreKind.Sqlite}.";
         }
     }
 
@@ -123,6 +123,14 @@ internal static class OptionsSetup
         {
             yield return "Notify__LocalPushService__Url must be an http origin on this machine, such as http://localhost:5081.";
         }
+    }
+
+    private sealed class StoreConnectionCheck(IConfiguration configuration) : IValidateOptions<NotifyOptions>
+    {
+        public ValidateOptionsResult Validate(string? name, NotifyOptions options) =>
+            !Enum.IsDefined(options.Store) ? ValidateOptionsResult.Fail($"Notify__Store names no database; set one of {string.Join(", ", Enum.GetNames<StoreKind>())}.")
+            : !Enum.IsDefined(options.Transport) ? ValidateOptionsResult.Fail($"Notify__Transport names no bus; set one of {string.Join(", ", Enum.GetNames<Messaging.TransportKind>())}.")
+            : StoreSetup.FaultOf(options.Store, configuration.GetConnectionString(StoreSetup.ConnectionName)) is { } fault ? ValidateOptionsResult.Fail(fault) : ValidateOptionsResult.Success;
     }
 
     private sealed class Checked<T>(Func<T, IEnumerable<string>> check) : IValidateOptions<T>

@@ -6,7 +6,9 @@ var root = new RootCommand("Notify: Web Push for teams whose systems already tal
     DemoCommand.Create(),
     VapidCommand.Create(),
     MigrateCommand.Create(),
+    EncryptCommand.Create(),
     SendCommand.Create(),
+    ReplayCommand.Create(),
 };
 ServeCommand.AddTo(root);
 return await CommandLine.RunAsync(root, args);

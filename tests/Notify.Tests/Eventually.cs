@@ -3,7 +3,9 @@ namespace Notify.Tests;
 /// <summary>Waits for a condition, and says what it last saw if it never comes.</summary>
 public static class Eventually
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+    /// <summary>How long a test waits for what it expects.</summary>
+    public static TimeSpan Patience { get; } = TimeSpan.FromSeconds(120);
+
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
     public static Task TrueAsync(Func<bool> condition) => GetAsync(() => Task.FromResult(condition()), seen => seen);
@@ -20,7 +22,7 @@ public static class Eventually
                 return seen;
             }
 
-            if (TimeProvider.System.GetElapsedTime(deadline) > (limit ?? Limit))
+            if (TimeProvider.System.GetElapsedTime(deadline) > (limit ?? Patience))
             {
                 Assert.Fail($"The condition did not come true; last seen: {(seen is System.Collections.IEnumerable many and not string ? string.Join("; ", many.Cast<object>()) : seen)}");
             }

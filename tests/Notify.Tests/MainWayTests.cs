@@ -1,4 +1,5 @@
 using MassTransit;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -6,18 +7,32 @@ using Notify.Contracts;
 using Notify.LocalPushService;
 using Notify.Sending;
 using Notify.Store;
+using Notify.Tests.Store;
 
 namespace Notify.Tests;
 
-/// <summary>The whole way, from the event to the browser: the service as it ships, the in-memory bus, SQLite, the local push service.</summary>
-public sealed class MainWayTests
+/// <summary>The whole way, from the event to the browser: the service as it ships, the in-memory bus, a store, the local push service.</summary>
+public abstract class MainWayTests
 {
+    private TestDatabase? _database;
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    /// <summary>The store; SQLite if null.</summary>
+    protected virtual Task<TestDatabase?> NewDatabaseAsync() => Task.FromResult<TestDatabase?>(null);
+
+    private Task<NotifyService> StartAsync(params string[] settings) => StartAsync(null, null, settings);
+
+    private async Task<NotifyService> StartAsync(DirectoryInfo? folder, Action<WebApplicationBuilder>? configure, params string[] settings)
+    {
+        _database ??= await NewDatabaseAsync();
+        return await NotifyService.StartAsync(folder, configure, [.. _database?.Settings ?? [], .. settings]);
+    }
 
     [Fact]
     public async Task Every_subscription_of_every_recipient_gets_the_message_once_and_the_author_does_not()
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var phone = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         var laptop = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
@@ -38,7 +53,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task The_same_message_published_twice_is_fanned_out_once()
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         var message = Message("once", "ada");
@@ -54,7 +69,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task Pushes_of_a_subscription_keep_their_order_while_earlier_ones_wait_for_retries()
     {
-        await using var service = await NotifyService.StartAsync("--Notify:Sending:RetryDelay=00:00:00.05", "--Notify:Sending:MaxAttempts=100");
+        await using var service = await StartAsync("--Notify:Sending:RetryDelay=00:00:00.05", "--Notify:Sending:MaxAttempts=100");
         await using var browser = await Browser.OpenAsync(service);
         var subscriptions = new List<LocalSubscription>();
         for (var i = 0; i < 10; i++)
@@ -77,15 +92,66 @@ public sealed class MainWayTests
         Assert.False(await db.WaitingPushes.AnyAsync(Cancellation));
     }
 
-    [Fact]
-    public async Task A_retry_after_is_waited_out_by_the_bus_and_the_delivery_says_so_meanwhile()
+    [Theory]
+    [InlineData(200)]
+    [InlineData(201)]
+    [InlineData(202)]
+    [InlineData(204)]
+    public async Task What_was_accepted_is_not_sent_again(int status)
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
-        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "3600" });
-        var (message, next) = (Message("later", "ada"), Message("next", "ada"));
+        service.Push.Faults.Add(new PushFault { Status = status });
+        var (message, next) = (Message("swallowed", "ada"), Message("next", "ada"));
+
+        await service.PostAsync(message);
+        await service.PostAsync(next);
+
+        var row = Assert.Single(await service.SettledDeliveriesAsync(message.MessageId, 1));
+        Assert.Equal(("accepted", status, 1), (row.GetProperty("state").GetString(), row.GetProperty("status").GetInt32(), row.GetProperty("attempts").GetInt32()));
+        await service.SettledDeliveriesAsync(next.MessageId, 1);
+        await service.SkipWaitsAsync();
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Any());
+        Assert.Equal(["next"], browser.TitlesOf(subscription));
+        Assert.Equal(2, service.Push.Status.AnswersByStatus.Values.Sum());
+    }
+
+    [Theory]
+    [InlineData("a broken connection", "connection failed")]
+    [InlineData("no answer in time", "timed out")]
+    public async Task A_push_that_got_no_answer_is_tried_again(string what, string reason)
+    {
+        // So long that it waits until it is looked at.
+        await using var service = await StartAsync("--Notify:Sending:Timeout=00:00:01", "--Notify:Sending:RetryDelay=00:30:00");
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        service.Push.Faults.Add(what == "no answer in time" ? new PushFault { Delay = TimeSpan.FromHours(1), Status = 503 } : new PushFault { Reset = true });
+        var message = Message("again", "ada");
+
+        await service.PostAsync(message);
+
+        var waiting = Assert.Single(await Eventually.GetAsync(() => service.DeliveriesAsync(message.MessageId), rows => rows.Count == 1));
+        Assert.Equal("retrying", waiting.GetProperty("state").GetString());
+        Assert.StartsWith(reason, waiting.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        var row = Assert.Single(await service.SettledAfterWaitsAsync(message.MessageId, 1));
+        Assert.Equal(("accepted", 2), (row.GetProperty("state").GetString(), row.GetProperty("attempts").GetInt32()));
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["again"]));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_retry_after_is_waited_out_by_the_bus_and_the_delivery_says_so_meanwhile(bool isDate)
+    {
+        await using var service = await StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         var asked = DateTimeOffset.UtcNow;
+
+        // A date has no fractions.
+        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = isDate ? $"{asked.AddSeconds(3601):R}" : "3600" });
+        var (message, next) = (Message("later", "ada"), Message("next", "ada"));
 
         await service.PostAsync(message);
         await service.PostAsync(next);
@@ -108,7 +174,7 @@ public sealed class MainWayTests
     [InlineData(410)]
     public async Task A_gone_subscription_is_deleted_and_its_waiting_pushes_are_reported(int status)
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var gone = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         var live = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
@@ -138,13 +204,18 @@ public sealed class MainWayTests
     [InlineData(403, "failed", "unauthorised")]
     [InlineData(413, "failed", "too_large")]
     [InlineData(301, "failed", "rejected")]
+    [InlineData(302, "failed", "rejected")]
+    [InlineData(307, "failed", "rejected")]
+    [InlineData(308, "failed", "rejected")]
     [InlineData(406, "failed", "attempts_exhausted")]
     [InlineData(429, "failed", "attempts_exhausted")]
     [InlineData(500, "failed", "attempts_exhausted")]
+    [InlineData(502, "failed", "attempts_exhausted")]
     [InlineData(503, "failed", "attempts_exhausted")]
+    [InlineData(504, "failed", "attempts_exhausted")]
     public async Task No_other_answer_deletes_a_subscription_and_the_next_push_goes_on(int status, string state, string reason)
     {
-        await using var service = await NotifyService.StartAsync("--Notify:Sending:RetryDelay=00:00:00.01", "--Notify:Sending:MaxAttempts=3");
+        await using var service = await StartAsync("--Notify:Sending:RetryDelay=00:00:00.01", "--Notify:Sending:MaxAttempts=3");
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         service.Push.Faults.Add(new PushFault { Status = status, Times = reason == "attempts_exhausted" ? 3 : 1 });
@@ -165,7 +236,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task A_push_that_would_outlive_its_ttl_is_reported_and_never_sent_late()
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "30" });
@@ -185,7 +256,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task A_ttl_of_zero_is_sent_at_once_as_now_or_never()
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         var message = Message("now", "ada") with { TtlSeconds = 0 };
@@ -199,7 +270,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task A_subscription_that_hangs_does_not_hold_up_the_others()
     {
-        await using var service = await NotifyService.StartAsync("--Notify:Sending:Timeout=00:05:00");
+        await using var service = await StartAsync("--Notify:Sending:Timeout=00:05:00");
         await using var browser = await Browser.OpenAsync(service);
         var hanging = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         var other = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
@@ -222,7 +293,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task A_push_still_waiting_is_not_sent_once_its_subscription_has_moved_or_was_removed()
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var moving = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         var (removed, removedId) = await service.SubscribeAsync(browser.Agent, "ada");
@@ -253,7 +324,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task What_waits_for_a_subscriptions_new_owner_is_not_dropped_with_what_waited_for_the_old_one()
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "3600" });
@@ -277,7 +348,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task A_second_copy_of_a_push_that_waits_does_not_shorten_the_wait()
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var (subscription, id) = await service.SubscribeAsync(browser.Agent, "ada");
         service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "3600" });
@@ -287,7 +358,7 @@ public sealed class MainWayTests
 
         var copy = new SendPush
         {
-            SubscriptionId = id, UserId = "ada", MessageId = message.MessageId, Payload = Notify.Fanout.PushPayload.Render(message), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(2),
+            SubscriptionId = id, UserId = "ada", MessageId = message.MessageId, Payload = Notify.Fanout.PushPayload.Render(message, publishedAt: null), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(2),
         };
         var sender = service.Services.GetRequiredService<Notify.Messaging.PushSender>();
         await sender.SendAsync(copy, null, Cancellation);
@@ -305,13 +376,13 @@ public sealed class MainWayTests
     [Fact]
     public async Task A_waiting_push_that_the_bus_has_lost_is_sent_again_and_those_behind_it_follow()
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var (subscription, id) = await service.SubscribeAsync(browser.Agent, "ada");
         var (lost, next) = (Message("lost", "ada"), Message("next", "ada"));
         var push = new SendPush
         {
-            SubscriptionId = id, UserId = "ada", MessageId = lost.MessageId, Payload = Notify.Fanout.PushPayload.Render(lost), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(2),
+            SubscriptionId = id, UserId = "ada", MessageId = lost.MessageId, Payload = Notify.Fanout.PushPayload.Render(lost, publishedAt: null), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(2),
         };
 
         // In line, and nowhere on the bus.
@@ -328,7 +399,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task After_a_push_is_given_up_the_next_one_waits_as_long_as_the_push_service_asked()
     {
-        await using var service = await NotifyService.StartAsync("--Notify:Sending:MaxAttempts=2");
+        await using var service = await StartAsync("--Notify:Sending:MaxAttempts=2");
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "3600", Times = 2 });
@@ -354,7 +425,7 @@ public sealed class MainWayTests
         var messages = new[] { Message("first", "ada"), Message("second", "ada"), Message("third", "ada") };
         try
         {
-            await using (var service = await NotifyService.StartAsync(folder, null, settings))
+            await using (var service = await StartAsync(folder, null, settings))
             {
                 var subscription = (await service.SubscribeAsync(agent, "ada")).Subscription;
                 push.Faults.Add(new PushFault { Endpoint = subscription.Endpoint, Status = 503, RetryAfter = "3600" });
@@ -365,7 +436,7 @@ public sealed class MainWayTests
                 }
             }
 
-            await using (var service = await NotifyService.StartAsync(folder, null, settings))
+            await using (var service = await StartAsync(folder, null, settings))
             {
                 foreach (var message in messages)
                 {
@@ -394,7 +465,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task A_command_that_ends_in_the_error_queue_is_told_of_too()
     {
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var (_, id) = await service.SubscribeAsync(browser.Agent, "ada");
         var message = Message("broken", "ada");
@@ -412,7 +483,7 @@ public sealed class MainWayTests
     [Fact]
     public async Task A_large_audience_is_cut_into_parts_and_everybody_in_it_is_reached()
     {
-        await using var service = await NotifyService.StartAsync("--Notify:Fanout:RecipientsPerPart=7");
+        await using var service = await StartAsync("--Notify:Fanout:RecipientsPerPart=7");
         await using var browser = await Browser.OpenAsync(service);
         var users = Enumerable.Range(0, 40).Select(i => $"user-{i}").ToArray();
         foreach (var user in users)
@@ -428,10 +499,30 @@ public sealed class MainWayTests
     }
 
     [Fact]
+    public async Task A_part_of_a_large_audience_that_comes_twice_is_fanned_out_once()
+    {
+        await using var service = await StartAsync("--Notify:Fanout:RecipientsPerPart=1");
+        await using var browser = await Browser.OpenAsync(service);
+        var (subscription, _) = await service.SubscribeAsync(browser.Agent, "ada");
+        var part = new Notify.Fanout.UserFanoutPart
+        {
+            MessageId = Guid.NewGuid(), OrderKey = "room", Offset = 1, RecipientIds = ["ada"], Payload = """{"notification":{"title":"once"}}""", Topic = Notify.WebPush.PushTopic.From("tag"), Urgency = "normal", TtlSeconds = 60,
+            ExpiresAt = DateTimeOffset.UtcNow.AddMinutes(1),
+        };
+        var endpoint = await service.Services.GetRequiredService<IBus>().GetSendEndpoint(new Uri("queue:user-fanout-part"));
+
+        await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => endpoint.Send(part, Cancellation)));
+        await endpoint.Send(part with { MessageId = Guid.NewGuid(), Payload = """{"notification":{"title":"last"}}""" }, Cancellation);
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Contains("last"));
+        Assert.Equal(["once", "last"], browser.TitlesOf(subscription));
+    }
+
+    [Fact]
     public async Task A_faulty_event_goes_to_the_error_queue_with_its_reason_and_blocks_nobody()
     {
         var faults = new System.Collections.Concurrent.ConcurrentQueue<string>();
-        await using var service = await NotifyService.StartAsync();
+        await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         var bus = service.Services.GetRequiredService<IBusControl>();

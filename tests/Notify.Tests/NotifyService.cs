@@ -115,8 +115,9 @@ public sealed class NotifyService : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _app.StopAsync();
-        await _app.DisposeAsync();
+        // One that does not stop fails its test rather than keeping all the others.
+        await _app.StopAsync().WaitAsync(Eventually.Patience);
+        await _app.DisposeAsync().AsTask().WaitAsync(Eventually.Patience);
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         if (_ownsFolder)
         {

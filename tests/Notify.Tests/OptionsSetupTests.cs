@@ -28,7 +28,19 @@ public sealed class OptionsSetupTests
     [InlineData("--Notify:Vapid:Subject=ops@example.com", "mailto:")]
     [InlineData("--Notify:Vapid:PublicKey=BAAA", "PrivateKey")]
     [InlineData("--Notify:Vapid:Previous:0:PublicKey=BAAA", "Previous__0")]
-    [InlineData("--Notify:Store=PostgreSql", "not built yet")]
+    [InlineData("--Notify:Store=PostgreSql", "set ConnectionStrings__Notify")]
+    [InlineData("--Notify:Store=SqlServer", "set ConnectionStrings__Notify")]
+    [InlineData("--Notify:RateLimits:PerUser=-1", "PerUser")]
+    [InlineData("--Notify:RateLimits:Window=00:00:00", "Window")]
+    [InlineData("--Notify:Cors:AllowedOrigins:0=*", "Notify__Cors__AllowedOrigins")]
+    [InlineData("--Notify:Cors:AllowedOrigins:0=https://*.example.com", "Notify__Cors__AllowedOrigins")]
+    [InlineData("--Notify:Cors:AllowedOrigins:0=https://app.example.com/", "Notify__Cors__AllowedOrigins")]
+    [InlineData("--Notify:Cors:AllowedOrigins:0=app.example.com", "Notify__Cors__AllowedOrigins")]
+    [InlineData("--Notify:ForwardedHeaders:KnownProxies:0=proxy", "Notify__ForwardedHeaders__KnownProxies")]
+    [InlineData("--Notify:ForwardedHeaders:KnownProxies:0=10.0.0.0/40", "Notify__ForwardedHeaders__KnownProxies")]
+    [InlineData("--Notify:Encryption:Key=c2hvcnQ=", "Notify__Encryption__Key")]
+    [InlineData("--Notify:Encryption:Previous:0=short", "Notify__Encryption__Previous__0")]
+    [InlineData("--Notify:SecretsDirectory=/nowhere", "Notify__SecretsDirectory")]
     [InlineData("--Notify:LocalPushService:Url=http://example.com", "LocalPushService")]
     public void A_bad_setting_is_refused_at_start_by_its_name(string setting, string said) =>
         Assert.Contains(said, FailureOf("Development", setting), StringComparison.Ordinal);
@@ -38,12 +50,21 @@ public sealed class OptionsSetupTests
         Assert.Contains("https URL", FailureOf("Production", "--Notify:Auth:Authority=http://login.example.com", "--Notify:Auth:Audience=notify"), StringComparison.Ordinal);
 
     [Fact]
+    public void A_connection_string_of_another_database_is_refused_and_not_repeated()
+    {
+        var message = FailureOf("Development", "--Notify:Store=PostgreSql", "--ConnectionStrings:Notify=Server=db;Initial Catalog=Notify;Password=s3cret");
+
+        Assert.Contains("ConnectionStrings__Notify cannot be read", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cret", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_refusal_never_repeats_a_secret()
     {
         using var pair = VapidKeyPair.Generate();
         using var other = VapidKeyPair.Generate();
 
-        var message = FailureOf("Development", $"--Notify:Vapid:PublicKey={pair.PublicKey}", $"--Notify:Vapid:PrivateKey={other.PrivateKey}", "--Notify:Auth:SigningKey=s3cret");
+        var message = FailureOf("Development", $"--Notify:Vapid:PublicKey={pair.PublicKey}", $"--Notify:Vapid:PrivateKey={other.PrivateKey}", "--Notify:Auth:SigningKey=s3cret", "--Notify:Encryption:Key=s3cret");
 
         Assert.Contains("Notify__Vapid", message, StringComparison.Ordinal);
         Assert.DoesNotContain(other.PrivateKey, message, StringComparison.Ordinal);

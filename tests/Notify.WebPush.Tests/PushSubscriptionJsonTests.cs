@@ -1,4 +1,7 @@
 using System.Text;
+using System.Text.Json;
+using FsCheck;
+using FsCheck.Fluent;
 using FsCheck.Xunit;
 using Notify.WebPush.Tests.Support;
 
@@ -111,6 +114,31 @@ public class PushSubscriptionJsonTests
         }
 
         ParsesOrRefuses([.. bytes]);
+    }
+
+    [Property(MaxTest = 2000)]
+    public Property JSON_of_any_shape_throws_nothing_else() => Prop.ForAll(
+        AnyJson.Of(
+            ["endpoint", "expirationTime", "keys", "p256dh", "auth"],
+            $"\"{Endpoint}\"", "1700000000000", $"\"{Rfc8291.UaPublic}\"", $"\"{Rfc8291.AuthSecret}\"", $$"""{"p256dh":"{{Rfc8291.UaPublic}}","auth":"{{Rfc8291.AuthSecret}}"}"""),
+        json => ParsesOrRefuses(Encoding.UTF8.GetBytes(json)));
+
+    [Property(MaxTest = 200)]
+    public void A_valid_one_is_the_same_after_a_round_trip(Guid path, ulong query, uint? expires, bool isHttps)
+    {
+        var userAgent = new UserAgent();
+        var json = new
+        {
+            endpoint = $"{(isHttps ? "https" : "http")}://push.example.net/{path}?a={query}%2F+",
+            expirationTime = (ulong?)expires * 1000,
+            keys = new { p256dh = userAgent.P256dh, auth = userAgent.Auth },
+        };
+
+        var subscription = PushSubscription.Parse(JsonSerializer.SerializeToUtf8Bytes(json));
+
+        Assert.Equal(
+            (json.endpoint, (long?)json.expirationTime, userAgent.P256dh, userAgent.Auth),
+            (subscription.Endpoint.AbsoluteUri, subscription.ExpirationTime?.ToUnixTimeMilliseconds(), subscription.P256dh, subscription.Auth));
     }
 
     private static void ParsesOrRefuses(byte[] bytes)

@@ -4,12 +4,13 @@ namespace Notify.WebPush.Tests;
 
 public class PushTopicTests
 {
-    [Property]
+    [Property(MaxTest = 1000)]
     public void Any_tag_makes_a_topic_of_32_characters_that_a_message_takes(string? tag)
     {
         var topic = PushTopic.From(tag ?? "");
 
         Assert.Equal(32, topic.Length);
+        Assert.All(topic, character => Assert.True(char.IsAsciiLetterOrDigit(character) || character is '-' or '_'));
         Assert.Equal(topic, new PushMessage(default) { Topic = topic }.Topic);
     }
 

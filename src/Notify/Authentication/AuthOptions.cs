@@ -9,6 +9,9 @@ public sealed class AuthOptions
     /// <summary>The shortest signing key, in bytes (RFC 7518 section 3.2).</summary>
     public const int MinSigningKeyBytes = 32;
 
+    /// <summary>How far the issuer's clock may be from this one when a token begins and ends: 30 seconds.</summary>
+    public static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(30);
+
     /// <summary>URL of the OpenID Connect issuer of the application's own tokens. No default.</summary>
     public string? Authority { get; set; }
 

@@ -10,6 +10,14 @@ internal static class AuthenticationSetup
 {
     private const string Scheme = "Notify";
 
+    // What an issuer signs with a private key. Were HS256 among them, its public key could pass for a shared one.
+    private static readonly string[] AsymmetricAlgorithms =
+    [
+        SecurityAlgorithms.RsaSha256, SecurityAlgorithms.RsaSha384, SecurityAlgorithms.RsaSha512,
+        SecurityAlgorithms.RsaSsaPssSha256, SecurityAlgorithms.RsaSsaPssSha384, SecurityAlgorithms.RsaSsaPssSha512,
+        SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.EcdsaSha384, SecurityAlgorithms.EcdsaSha512,
+    ];
+
     public static IServiceCollection AddNotifyAuthentication(this IServiceCollection services, IConfiguration configuration, IHostEnvironment environment)
     {
         var auth = configuration.GetSection(AuthOptions.Section).Get<AuthOptions>() ?? new();
@@ -21,10 +29,12 @@ internal static class AuthenticationSetup
             {
                 options.MapInboundClaims = false;
                 options.TokenValidationParameters.NameClaimType = "sub";
+                options.TokenValidationParameters.ClockSkew = AuthOptions.ClockSkew;
                 if (!string.IsNullOrEmpty(auth.Authority))
                 {
                     options.Authority = auth.Authority;
                     options.Audience = auth.Audience;
+                    options.TokenValidationParameters.ValidAlgorithms = AsymmetricAlgorithms;
                     options.RequireHttpsMetadata = !environment.IsDevelopment();
                 }
                 else

@@ -9,7 +9,7 @@ namespace Notify.Authentication;
 /// <summary>In Development, on loopback, the header <c>X-Notify-User</c> names the user.</summary>
 /// <remarks>
 /// A page from elsewhere must not get in through the developer's own browser: the Host (DNS rebinding) and, where a browser gives one, the Origin must be
-/// of this machine too.
+/// of this machine too. What came through a proxy came from somewhere else.
 /// </remarks>
 internal sealed class DevelopmentUserHandler(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
@@ -34,7 +34,10 @@ internal sealed class DevelopmentUserHandler(IOptionsMonitor<AuthenticationSchem
         return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), SchemeName)));
     }
 
+    private static readonly string[] ProxyHeaders = ["Forwarded", "X-Forwarded-For", "X-Original-For"];
+
     private bool IsOnThisMachine() =>
+        !Array.Exists(ProxyHeaders, Request.Headers.ContainsKey) &&
         Context.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address)
         && IsLoopback(Request.Host.Host)
         && (Request.Headers.Origin.Count == 0 || (Uri.TryCreate(Request.Headers.Origin.ToString(), UriKind.Absolute, out var origin) && IsLoopback(origin.Host)));

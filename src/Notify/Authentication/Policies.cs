@@ -1,4 +1,5 @@
 using System.Security.Claims;
+using System.Text;
 using Microsoft.AspNetCore.Authorization;
 
 namespace Notify.Authentication;
@@ -26,8 +27,24 @@ internal static class Policies
     /// <summary>The user's id, where <see cref="User"/> has let them in.</summary>
     public static string UserId(this ClaimsPrincipal user) => user.FindFirstValue(Subject)!;
 
-    /// <summary>Whether this can name a user: 1 to 256 characters, none a control character.</summary>
-    public static bool IsUserId(string? id) => id is { Length: > 0 and <= 256 } && !id.Any(char.IsControl);
+    /// <summary>Whether this can name a user: 1 to 256 characters, none a control character, no space at either end (SQL Server takes "ada" and "ada " for one), well-formed UTF-16.</summary>
+    public static bool IsUserId(string? id) => id is { Length: > 0 and <= 256 } && !id.Any(char.IsControl) && id.Trim().Length == id.Length && id.IsWellFormed();
+
+    // A lone surrogate has no UTF-8, and so no place in a store.
+    private static bool IsWellFormed(this string text)
+    {
+        for (var i = 0; i < text.Length;)
+        {
+            if (!Rune.TryGetRuneAt(text, i, out var rune))
+            {
+                return false;
+            }
+
+            i += rune.Utf16SequenceLength;
+        }
+
+        return true;
+    }
 
     // RFC 8693 section 4.2: one string, scopes apart by spaces; some issuers write scp, or an array.
     private static bool HasScope(ClaimsPrincipal user, string scope) =>

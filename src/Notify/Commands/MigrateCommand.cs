@@ -33,7 +33,7 @@ internal static class MigrateCommand
         var pending = (await db.Database.GetPendingMigrationsAsync(cancellationToken)).ToList();
         if (pending.Count > 0)
         {
-            await db.Database.MigrateAsync(cancellationToken);
+            await StoreStartup.MigrateAsync(db, cancellationToken);
         }
 
         Console.WriteLine(pending.Count == 0 ? "The database is at the current schema." : $"Applied {string.Join(", ", pending)}.");

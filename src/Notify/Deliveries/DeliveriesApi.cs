@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
 using Notify.Authentication;
 using Notify.Store;
@@ -7,14 +8,18 @@ namespace Notify.Deliveries;
 /// <summary>What became of a message for one subscription.</summary>
 /// <param name="SubscriptionId">The subscription.</param>
 /// <param name="UserId">The user it was meant for.</param>
-/// <param name="State">accepted, retrying, expired or failed.</param>
+/// <param name="State">accepted, retrying, expired or failed; one that was accepted is displayed and then clicked once its service worker has said so.</param>
 /// <param name="Attempts">POSTs made.</param>
 /// <param name="Status">The last HTTP status; null if there was no answer.</param>
 /// <param name="Reason">Why it waits or was given up.</param>
 /// <param name="NextAttemptAt">When it is tried next at the earliest; null unless it waits.</param>
-/// <param name="UpdatedAt">When it came to this state.</param>
+/// <param name="UpdatedAt">When it was accepted, expired or failed, or when it began to wait.</param>
+/// <param name="DisplayedAt">When its service worker said that it was shown; null if it did not.</param>
+/// <param name="ClickedAt">When its service worker said that it was clicked; null if it did not.</param>
+/// <param name="ClickedAction">The button that was clicked; null for the notification itself.</param>
 public sealed record DeliveryView(
-    Guid SubscriptionId, string UserId, string State, int Attempts, int? Status, string? Reason, DateTimeOffset? NextAttemptAt, DateTimeOffset UpdatedAt);
+    Guid SubscriptionId, string UserId, string State, int Attempts, int? Status, string? Reason, DateTimeOffset? NextAttemptAt, DateTimeOffset UpdatedAt,
+    DateTimeOffset? DisplayedAt, DateTimeOffset? ClickedAt, string? ClickedAction);
 
 /// <summary>Asks what became of a message.</summary>
 internal static class DeliveriesApi
@@ -23,14 +28,22 @@ internal static class DeliveriesApi
         routes.MapGet("/api/messages/{messageId:guid}/deliveries", ListAsync).WithName("ListDeliveries").WithTags("Messages")
             .RequireAuthorization(Policies.Publish);
 
-    private static IAsyncEnumerable<DeliveryView> ListAsync(Guid messageId, NotifyDbContext db) =>
-        db.Deliveries.AsNoTracking()
+    private static async IAsyncEnumerable<DeliveryView> ListAsync(Guid messageId, NotifyDbContext db, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var rows = db.Deliveries.AsNoTracking()
             .Where(row => row.MessageId == messageId)
-            .OrderBy(row => row.SubscriptionId)
-            .Select(row => new { row.SubscriptionId, row.UserId, row.State, row.Attempts, row.Status, row.Reason, row.NextAttemptAt, row.UpdatedAt })
-            .AsAsyncEnumerable()
-            .Select(row => new DeliveryView(
-                row.SubscriptionId, row.UserId, NameOf(row.State), row.Attempts, row.Status, row.Reason, row.NextAttemptAt, row.UpdatedAt));
+            .LeftJoin(db.Receipts.Where(receipt => receipt.Kind == ReceiptKind.Displayed), row => new { row.MessageId, row.SubscriptionId }, receipt => new { receipt.MessageId, receipt.SubscriptionId }, (row, receipt) => new { row, displayed = receipt })
+            .LeftJoin(db.Receipts.Where(receipt => receipt.Kind == ReceiptKind.Clicked), joined => new { joined.row.MessageId, joined.row.SubscriptionId }, receipt => new { receipt.MessageId, receipt.SubscriptionId }, (joined, receipt) => new { joined.row, joined.displayed, clicked = receipt })
+            .OrderBy(joined => joined.row.SubscriptionId)
+            .AsAsyncEnumerable();
+        await foreach (var joined in rows.WithCancellation(cancellationToken))
+        {
+            var (row, displayed, clicked) = (joined.row, joined.displayed, joined.clicked);
+            yield return new DeliveryView(
+                row.SubscriptionId, row.UserId, row.State == DeliveryState.Accepted && clicked is not null ? "clicked" : row.State == DeliveryState.Accepted && displayed is not null ? "displayed" : NameOf(row.State), row.Attempts, row.Status, row.Reason, row.NextAttemptAt, row.UpdatedAt,
+                displayed?.At, clicked?.At, clicked?.Action);
+        }
+    }
 
     private static string NameOf(DeliveryState state) => state switch
     {

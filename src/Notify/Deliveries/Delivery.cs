@@ -45,4 +45,11 @@ public sealed class Delivery
 
     /// <summary>When it came to this state.</summary>
     public DateTimeOffset UpdatedAt { get; init; }
+
+    /// <summary>
+    /// Whether another report of the same push is later than this one: an end is final, unless an operator puts a failed push back and it is accepted; and a wait gives way to an
+    /// end and to a wait of as many attempts or more.
+    /// </summary>
+    internal bool GivesWayTo(Delivery other) =>
+        (State == DeliveryState.Failed && other.State == DeliveryState.Accepted) || (State == DeliveryState.Retrying && (other.State != DeliveryState.Retrying || other.Attempts >= Attempts));
 }

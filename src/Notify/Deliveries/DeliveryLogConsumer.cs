@@ -2,16 +2,18 @@ using MassTransit;
 using Notify.Contracts;
 using Notify.Messaging;
 using Notify.Store;
+using Notify.Subscriptions;
 
 namespace Notify.Deliveries;
 
 /// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves.</summary>
-public sealed class DeliveryLogConsumer(NotifyDbContext db) :
-    IConsumer<Batch<PushAccepted>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>
+public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing ageing) :
+    IConsumer<Batch<PushAccepted>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>,
+    IConsumer<Batch<PushDisplayed>>, IConsumer<Batch<PushClicked>>
 {
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushAccepted>> context) =>
-        await db.Statements.WriteDeliveriesAsync(Rows(context, push => new Delivery
+        await db.WriteDeliveriesAsync(Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -24,7 +26,7 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db) :
 
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushDeferred>> context) =>
-        await db.Statements.WriteDeliveriesAsync(Rows(context, push => new Delivery
+        await db.WriteDeliveriesAsync(Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -38,8 +40,9 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db) :
         }), context.CancellationToken);
 
     /// <inheritdoc />
-    public async Task Consume(ConsumeContext<Batch<PushFailed>> context) =>
-        await db.Statements.WriteDeliveriesAsync(Rows(context, push => new Delivery
+    public async Task Consume(ConsumeContext<Batch<PushFailed>> context)
+    {
+        await db.WriteDeliveriesAsync(Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -50,18 +53,30 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db) :
             Reason = push.Reason,
             UpdatedAt = push.At,
         }), context.CancellationToken);
+        await ageing.NoteAsync([.. context.Message.Select(failure => failure.Message)], context, context.CancellationToken);
+    }
 
-    /// <summary>A command that ended in <c>subscription-send_error</c>: nobody else would tell of it.</summary>
+    /// <summary>A command that ended in the error queue of its lane: nobody else would tell of it.</summary>
     public async Task Consume(ConsumeContext<Batch<Fault<SendPush>>> context) =>
-        await db.Statements.WriteDeliveriesAsync(Rows(context, fault => new Delivery
+        await db.WriteDeliveriesAsync(Rows(context, fault => new Delivery
         {
             MessageId = fault.Message.MessageId,
             SubscriptionId = fault.Message.SubscriptionId,
             UserId = fault.Message.UserId,
             State = DeliveryState.Failed,
-            Reason = "internal_error: the command is in subscription-send_error",
+            Reason = "internal_error: the command is in the error queue",
             UpdatedAt = new DateTimeOffset(DateTime.SpecifyKind(fault.Timestamp, DateTimeKind.Utc)),
         }), context.CancellationToken);
+
+    /// <inheritdoc />
+    public Task Consume(ConsumeContext<Batch<PushDisplayed>> context) => db.WriteReceiptsAsync(
+        [.. context.Message.Select(push => new Receipt { MessageId = push.Message.MessageId, SubscriptionId = push.Message.SubscriptionId, Kind = ReceiptKind.Displayed, At = push.Message.At })],
+        context.CancellationToken);
+
+    /// <inheritdoc />
+    public Task Consume(ConsumeContext<Batch<PushClicked>> context) => db.WriteReceiptsAsync(
+        [.. context.Message.Select(push => new Receipt { MessageId = push.Message.MessageId, SubscriptionId = push.Message.SubscriptionId, Kind = ReceiptKind.Clicked, Action = push.Message.Action, At = push.Message.At })],
+        context.CancellationToken);
 
     private static List<Delivery> Rows<T>(ConsumeContext<Batch<T>> context, Func<T, Delivery> row)
         where T : class => [.. context.Message.Select(message => row(message.Message))];
@@ -83,7 +98,7 @@ public sealed class DeliveryLogConsumerDefinition : ConsumerDefinition<DeliveryL
     {
         endpointConfigurator.PrefetchCount = BatchSize * 2;
         endpointConfigurator.ConcurrentMessageLimit = BatchSize * 2;
-        endpointConfigurator.UseMessageRetry(Retries.InPlace);
+        endpointConfigurator.RetryInPlace();
         consumerConfigurator.Options<BatchOptions>(batch => batch
             .SetMessageLimit(BatchSize)
             .SetTimeLimit(TimeSpan.FromMilliseconds(200))

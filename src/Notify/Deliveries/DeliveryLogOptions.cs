@@ -11,4 +11,7 @@ public sealed class DeliveryLogOptions
     /// <summary>How long it is kept what became of a push, 1 minute to 10 years; default 7 days.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "3650.00:00:00")]
     public TimeSpan KeepFor { get; set; } = TimeSpan.FromDays(7);
+
+    /// <summary>Whether service workers report that a push was displayed or clicked; default true. Where false, no push carries a receipt token.</summary>
+    public bool Receipts { get; set; } = true;
 }

@@ -1,3 +1,4 @@
+using Notify.Authentication;
 using Notify.Contracts;
 
 namespace Notify.Fanout;
@@ -29,7 +30,7 @@ public static class MessageRules
         Rule(message.MessageId != Guid.Empty, "messageId", "Give every event a UUID of its own; a second publication of it is then dropped.");
         Rule(message.RecipientIds is { Count: > 0 }, "recipientIds", "Name at least one recipient.");
         Rule(message.RecipientIds is null or { Count: <= MessagePosted.MaxRecipients }, "recipientIds", $"Name at most {MessagePosted.MaxRecipients:N0} recipients; publish a larger audience as several events.");
-        Rule(message.RecipientIds is null || message.RecipientIds.All(IsId), "recipientIds", $"Every recipient is a user id of 1 to {MaxIdLength} characters, none a control character.");
+        Rule(message.RecipientIds is null || message.RecipientIds.All(Policies.IsUserId), "recipientIds", $"Every recipient is a user id of 1 to {MaxIdLength} characters, none a control character, and no space at either end.");
         Rule(!string.IsNullOrWhiteSpace(message.Title) && message.Title.Length <= MaxTitleLength, "title", $"Give a title of 1 to {MaxTitleLength} characters.");
         Rule(message.Body is null or { Length: <= MaxBodyLength }, "body", $"A body has at most {MaxBodyLength:N0} characters.");
         Rule(message.ConversationId is null or { Length: <= MaxIdLength }, "conversationId", $"At most {MaxIdLength} characters.");
@@ -38,11 +39,13 @@ public static class MessageRules
         Rule(IsUrl(message.Icon), "icon", UrlRule);
         Rule(IsUrl(message.Image), "image", UrlRule);
         Rule(message.Actions is null || message.Actions.All(IsAction), "actions", $"Every action has an action and a title of 1 to {MaxIdLength} characters; its url and icon follow the rule of url.");
+        Rule(message.AppBadge is null or >= 0, "appBadge", "A whole number, 0 or more.");
+        Rule(!(message.Silent && message.Renotify), "silent", "A notification that is silent cannot alert anew: set silent or renotify, not both.");
         Rule(message.Urgency is null || Urgencies.Contains(message.Urgency), "urgency", $"One of {string.Join(", ", Urgencies)}.");
         Rule(message.TtlSeconds is null or (>= 0 and <= MaxTtlSeconds), "ttlSeconds", $"Whole seconds from 0 to {MaxTtlSeconds} (28 days).");
         if (faults.Count == 0)
         {
-            Rule(PushPayload.Fits(message), "title", "With its URLs, actions and tag the notification exceeds what a push message carries (3,993 bytes), even without its body: shorten them.");
+            Rule(PushPayload.Fits(message), "title", "With its URLs, actions and tag the notification exceeds what a push message carries (3,993 bytes, some of them for its receipt), even without its body: shorten them.");
         }
 
         return faults;

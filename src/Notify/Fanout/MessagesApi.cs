@@ -22,7 +22,7 @@ internal static class MessagesApi
             .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status401Unauthorized)
             .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status413PayloadTooLarge);
 
-    private static async Task<IResult> PostAsync(HttpRequest request, IPublishEndpoint bus, CancellationToken cancellationToken)
+    private static async Task<IResult> PostAsync(HttpRequest request, IBus bus, CancellationToken cancellationToken)
     {
         if (await RequestBody.ReadAsync(request, MaxBodyBytes, cancellationToken) is not { } body)
         {
@@ -49,7 +49,7 @@ internal static class MessagesApi
             return Problems.Of(StatusCodes.Status400BadRequest, "invalid_message", string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")), faults);
         }
 
-        // Should its queue be gone, it is an error rather than a message lost.
+        // Past the outbox, since no row changes with it: what is answered is what the broker has confirmed. Should its queue be gone, it is an error rather than a message lost.
         await bus.Publish(message, context => context.Mandatory = true, cancellationToken);
         return TypedResults.Accepted($"/api/messages/{message.MessageId}/deliveries");
     }

@@ -1,8 +1,10 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Notify.Contracts;
+using Notify.Deliveries;
 using Notify.WebPush;
 
 namespace Notify.Fanout;
@@ -13,7 +15,15 @@ namespace Notify.Fanout;
 /// </summary>
 public static class PushPayload
 {
+    /// <summary>The most bytes of UTF-8 that <see cref="Render"/> returns; what is left of a push message is for <see cref="WithReceipt"/>.</summary>
+    public const int MaxLength = PushMessage.MaxContentLength - ReceiptLength;
+
     private const string Ellipsis = "…";
+    private const string ReceiptMember = ",\"receipt\":\"";
+    private const string End = "\"}}}";
+
+    // The member's name, the token, and the quote that ends it.
+    private const int ReceiptLength = 13 + ReceiptTokens.Length;
 
     private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -21,45 +31,74 @@ public static class PushPayload
     public static string TagOf(MessagePosted message) => string.IsNullOrEmpty(message.Tag) ? message.MessageId.ToString() : message.Tag;
 
     /// <summary>Whether the event fits a push message once its body is cut away.</summary>
-    public static bool Fits(MessagePosted message) => Write(message, message.Body is null ? null : Ellipsis).Length <= PushMessage.MaxContentLength;
+    public static bool Fits(MessagePosted message) => Write(message, DateTimeOffset.MaxValue, message.Body is null ? null : Ellipsis).Length <= MaxLength;
 
-    /// <summary>Renders the event in at most <see cref="PushMessage.MaxContentLength"/> bytes of UTF-8, cutting the body where needed.</summary>
-    public static string Render(MessagePosted message)
+    /// <summary>Renders the event in at most <see cref="MaxLength"/> bytes of UTF-8, cutting the body where needed.</summary>
+    /// <param name="message">The event.</param>
+    /// <param name="publishedAt">When it was published; of two with one tag the later is shown, in whatever order they arrive. Null if that is not known.</param>
+    public static string Render(MessagePosted message, DateTimeOffset? publishedAt)
     {
-        var payload = Write(message, message.Body);
+        var payload = Write(message, publishedAt, message.Body);
         var body = message.Body ?? "";
-        while (payload.Length > PushMessage.MaxContentLength && body.Length > 0)
+        while (payload.Length > MaxLength && body.Length > 0)
         {
             // A character takes at least a byte and at most six, so this never cuts more than the excess by bytes.
-            var excess = payload.Length - PushMessage.MaxContentLength;
+            var excess = payload.Length - MaxLength;
             body = body[..^Math.Clamp((excess + 5) / 6, 1, body.Length)];
             if (body.Length > 0 && char.IsHighSurrogate(body[^1]))
             {
                 body = body[..^1];
             }
 
-            payload = Write(message, body.TrimEnd() + Ellipsis);
+            payload = Write(message, publishedAt, body.TrimEnd() + Ellipsis);
         }
 
         return Encoding.UTF8.GetString(payload);
     }
 
-    private static ReadOnlySpan<byte> Write(MessagePosted message, string? body)
+    /// <summary>Puts the token by which the service worker reports what became of a push into its payload, which comes from <see cref="Render"/>; another payload is left as it is.</summary>
+    public static string WithReceipt(string payload, string token) =>
+        payload.EndsWith(End, StringComparison.Ordinal) && Encoding.UTF8.GetByteCount(payload) <= MaxLength ? $"{payload.AsSpan(0, payload.Length - End.Length + 1)}{ReceiptMember}{token}{End}" : payload;
+
+    private static ReadOnlySpan<byte> Write(MessagePosted message, DateTimeOffset? publishedAt, string? body)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
         using var json = new Utf8JsonWriter(buffer, WriterOptions);
         json.WriteStartObject();
         json.WriteNumber("web_push", 8030);
+        if (message.AppBadge is { } count)
+        {
+            json.WriteNumber("app_badge", count);
+        }
+
         json.WriteStartObject("notification");
         json.WriteString("title", message.Title);
         WriteIfGiven(json, "body", body);
-        WriteIfGiven(json, "navigate", message.Url);
+
+        // A browser that shows it by itself insists on one. Relative to the service worker's scope: the application.
+        json.WriteString("navigate", message.Url ?? "./");
         json.WriteString("tag", TagOf(message));
         WriteIfGiven(json, "icon", message.Icon);
         WriteIfGiven(json, "image", message.Image);
         if (message.RequireInteraction)
         {
             json.WriteBoolean("requireInteraction", true);
+        }
+
+        if (message.Silent)
+        {
+            json.WriteBoolean("silent", true);
+        }
+
+        if (message.Renotify)
+        {
+            json.WriteBoolean("renotify", true);
+        }
+
+        if (message.AppBadge is { } badge)
+        {
+            // Safari reads a string here, the Push API a number beside the notification.
+            json.WriteString("app_badge", badge.ToString(CultureInfo.InvariantCulture));
         }
 
         if (message.PostedAt is { } postedAt)
@@ -84,8 +123,14 @@ public static class PushPayload
         }
 
         json.WriteStartObject("data");
-        json.WriteString("messageId", message.MessageId);
+        if (publishedAt is { } moment)
+        {
+            json.WriteNumber("publishedAt", moment.ToUnixTimeMilliseconds());
+        }
+
+        // Last what ends with a quote: see WithReceipt.
         WriteIfGiven(json, "conversationId", message.ConversationId);
+        json.WriteString("messageId", message.MessageId);
         json.WriteEndObject();
         json.WriteEndObject();
         json.WriteEndObject();

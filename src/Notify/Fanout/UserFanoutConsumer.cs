@@ -14,7 +14,7 @@ namespace Notify.Fanout;
 /// </summary>
 /// <remarks>
 /// Of a conversation one event at a time, in the order of the queue; that is cheap, since the work that grows with the audience is in the parts. The id is
-/// remembered last: a crash before that fans out again, a crash after it has lost nothing.
+/// remembered last: where that fails, or a crash comes before it, the parts are sent again, and each of them is known; a crash after it has lost nothing.
 /// </remarks>
 public sealed partial class UserFanoutConsumer(
     NotifyDbContext db, Lanes lanes, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
@@ -32,39 +32,40 @@ public sealed partial class UserFanoutConsumer(
         MessageRules.ThrowIfInvalid(message);
 
         // (2)
-        if (await db.FannedOutMessages.AnyAsync(known => known.MessageId == message.MessageId, context.CancellationToken))
+        var messageId = message.MessageId;
+        if (await db.FannedOutParts.AnyAsync(known => known.MessageId == messageId && known.Offset == 0 && known.Count == 0, context.CancellationToken))
         {
-            LogDuplicate(message.MessageId);
+            LogDuplicate(messageId);
             return;
         }
 
         // (3)
         var ttl = message.TtlSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : options.Value.DefaultTtl;
-        var published = context.SentTime is { } sent ? new DateTimeOffset(DateTime.SpecifyKind(sent, DateTimeKind.Utc)) : time.GetUtcNow();
+        DateTimeOffset? published = context.SentTime is { } sent ? new DateTimeOffset(DateTime.SpecifyKind(sent, DateTimeKind.Utc)) : null;
         var part = new UserFanoutPart
         {
-            MessageId = message.MessageId,
+            MessageId = messageId,
             OrderKey = OrderKeyOf(message),
             RecipientIds = [],
-            Payload = PushPayload.Render(message),
+            Payload = PushPayload.Render(message, published),
             Topic = PushTopic.From(PushPayload.TagOf(message)),
             Urgency = message.Urgency ?? "normal",
             TtlSeconds = (int)ttl.TotalSeconds,
-            ExpiresAt = published + (ttl > TimeSpan.Zero ? ttl : NowOrNever),
+            ExpiresAt = (published ?? time.GetUtcNow()) + (ttl > TimeSpan.Zero ? ttl : NowOrNever),
         };
 
         // (4)
-        var audience = message.RecipientIds.Where(recipient => recipient != message.AuthorId).Distinct(StringComparer.Ordinal);
-        foreach (var (index, recipients) in audience.Chunk(options.Value.RecipientsPerPart).Index())
+        var parts = message.RecipientIds.Where(recipient => recipient != message.AuthorId).Distinct(StringComparer.Ordinal).Chunk(options.Value.RecipientsPerPart);
+        foreach (var (index, recipients) in parts.Index())
         {
             // What stands alone need not keep to one lane.
             var key = message.ConversationId is null ? $"{part.OrderKey}/{index}" : part.OrderKey;
             var endpoint = await context.GetSendEndpoint(lanes.AddressOf(Queues.UserFanoutPart, key));
-            await endpoint.Send(part with { OrderKey = key, RecipientIds = recipients }, send => send.RequireQueue(), context.CancellationToken);
+            await endpoint.Send(part with { OrderKey = key, Offset = index * options.Value.RecipientsPerPart, RecipientIds = recipients }, send => send.RequireQueue(), context.CancellationToken);
         }
 
         // (5)
-        db.FannedOutMessages.Add(new FannedOutMessage { MessageId = message.MessageId, FannedOutAt = time.GetUtcNow() });
+        db.FannedOutParts.Add(new FannedOutPart { MessageId = messageId, FannedOutAt = time.GetUtcNow() });
         await db.SaveChangesAsync(context.CancellationToken);
     }
 
@@ -86,7 +87,7 @@ public sealed class UserFanoutConsumerDefinition : ConsumerDefinition<UserFanout
         IConsumerConfigurator<UserFanoutConsumer> consumerConfigurator,
         IRegistrationContext context)
     {
-        endpointConfigurator.InOrder<MessagePosted>(context, UserFanoutConsumer.OrderKeyOf, concurrency: 16);
-        endpointConfigurator.UseMessageRetry(Retries.InPlace);
+        endpointConfigurator.InOrder<UserFanoutConsumer, MessagePosted>(consumerConfigurator, context, UserFanoutConsumer.OrderKeyOf, concurrency: 16);
+        consumerConfigurator.RetryInPlace();
     }
 }

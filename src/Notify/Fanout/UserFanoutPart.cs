@@ -9,6 +9,9 @@ public sealed record UserFanoutPart
     /// <summary>Parts of equal keys keep their order: the conversation, or what stands alone.</summary>
     public required string OrderKey { get; init; }
 
+    /// <summary>Where in the audience the part begins, from 0; null where a worker of an earlier version did not say.</summary>
+    public int? Offset { get; init; }
+
     /// <summary>User ids, at most <see cref="FanoutOptions.RecipientsPerPart"/>, none twice.</summary>
     public required IReadOnlyList<string> RecipientIds { get; init; }
 

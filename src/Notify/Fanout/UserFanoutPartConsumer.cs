@@ -1,14 +1,21 @@
 using MassTransit;
+using Microsoft.EntityFrameworkCore;
 using Notify.Contracts;
 using Notify.Messaging;
+using Notify.Store;
 using Notify.Subscriptions;
 
 namespace Notify.Fanout;
 
-/// <summary>Finds every subscription of every recipient of a part, and sends one <see cref="SendPush"/> for each.</summary>
+/// <summary>
+/// Fans a part of an audience out: (1) drops it if that was done before, (2) finds every subscription of every recipient, (3) sends one <see cref="SendPush"/> for each, and
+/// (4) remembers it.
+/// </summary>
 /// <remarks>Of a conversation one part at a time, in the order of the queue, so that pushes for one subscription are sent in the order of their events.
-/// Within a part there is one push for a subscription, so those go at once.</remarks>
-public sealed class UserFanoutPartConsumer(SubscriptionCache subscriptions, PushSender sender) : IConsumer<UserFanoutPart>
+/// Within a part there is one push for a subscription, so those go at once. The part is remembered last: a crash before that fans it out again, a crash after it has lost
+/// nothing. What was sent is not sent again because it could not be remembered.</remarks>
+public sealed partial class UserFanoutPartConsumer(
+    NotifyDbContext db, SubscriptionCache subscriptions, PushSender sender, TimeProvider time, ILogger<UserFanoutPartConsumer> logger) : IConsumer<UserFanoutPart>
 {
     private const int MostAtOnce = 500;
 
@@ -16,6 +23,17 @@ public sealed class UserFanoutPartConsumer(SubscriptionCache subscriptions, Push
     public async Task Consume(ConsumeContext<UserFanoutPart> context)
     {
         var part = context.Message;
+
+        // (1)
+        var (messageId, offset, count) = (part.MessageId, part.Offset, part.RecipientIds.Count);
+        var known = db.FannedOutParts.Where(row => row.MessageId == messageId && row.Offset == offset && row.Count == count);
+        if (offset is not null && await known.AnyAsync(context.CancellationToken))
+        {
+            LogDuplicate(messageId, offset);
+            return;
+        }
+
+        // (2)
         var users = await subscriptions.GetManyAsync(part.RecipientIds.ToArray(), context.CancellationToken);
         var pushes = users.SelectMany(user => user.Subscriptions, (user, subscription) => new SendPush
         {
@@ -28,11 +46,46 @@ public sealed class UserFanoutPartConsumer(SubscriptionCache subscriptions, Push
             TtlSeconds = part.TtlSeconds,
             ExpiresAt = part.ExpiresAt,
         });
+
+        // (3)
         foreach (var some in pushes.Chunk(MostAtOnce))
         {
             await Task.WhenAll(some.Select(push => sender.SendAsync(push, attemptsInLine: null, context.CancellationToken)));
         }
+
+        // (4)
+        if (offset is not null)
+        {
+            await RememberAsync(new FannedOutPart { MessageId = messageId, Offset = offset.Value, Count = count, FannedOutAt = time.GetUtcNow() }, known);
+        }
     }
+
+    // It counts from here on, even where the host stops meanwhile.
+    private async Task RememberAsync(FannedOutPart part, IQueryable<FannedOutPart> known)
+    {
+        var isFirstTry = true;
+        db.FannedOutParts.Add(part);
+        try
+        {
+            await Patience.TryAsync(time, async () =>
+            {
+                // The first may have been committed though its answer was lost.
+                var isKnown = !isFirstTry && await known.AnyAsync(CancellationToken.None);
+                isFirstTry = false;
+                return isKnown || await db.SaveChangesAsync(CancellationToken.None) > 0;
+            });
+        }
+        catch (Exception exception)
+        {
+            LogForgotten(exception, part.MessageId, part.Offset);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Information, "The part at {Offset} of message {MessageId} was fanned out before, and is dropped")]
+    private partial void LogDuplicate(Guid messageId, int? offset);
+
+    [LoggerMessage(LogLevel.Warning, "The part at {Offset} of message {MessageId} was fanned out and could not be remembered: should it come a second time, it is pushed again")]
+    private partial void LogForgotten(Exception exception, Guid messageId, int offset);
 }
 
 /// <summary>Queue <c>user-fanout-part</c>.</summary>
@@ -48,7 +101,7 @@ public sealed class UserFanoutPartConsumerDefinition : ConsumerDefinition<UserFa
         IRegistrationContext context)
     {
         endpointConfigurator.ConfigureConsumeTopology = false;
-        endpointConfigurator.InOrder<UserFanoutPart>(context, part => part.OrderKey, concurrency: 4);
-        endpointConfigurator.UseMessageRetry(Retries.InPlace);
+        endpointConfigurator.InOrder(consumerConfigurator, context, (UserFanoutPart part) => part.OrderKey, concurrency: 4);
+        consumerConfigurator.RetryInPlace();
     }
 }

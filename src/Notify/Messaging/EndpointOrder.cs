@@ -1,5 +1,4 @@
 using MassTransit;
-using MassTransit.Middleware;
 using Notify.Contracts;
 using Notify.Messaging.InMemory;
 using Notify.Messaging.RabbitMq;
@@ -12,19 +11,19 @@ internal static class EndpointOrder
 {
     /// <summary>Handles messages of equal keys one at a time, in the order of the queue.</summary>
     /// <param name="endpoint">The receive endpoint.</param>
+    /// <param name="consumer">Its consumer.</param>
     /// <param name="context">The services.</param>
     /// <param name="key">What must keep its order.</param>
     /// <param name="concurrency">Messages of different keys handled at once on RabbitMQ. The in-memory bus hands messages out in order only where it is one at a time.</param>
-    public static void InOrder<T>(this IReceiveEndpointConfigurator endpoint, IRegistrationContext context, Func<T, string> key, int concurrency)
+    public static void InOrder<TConsumer, T>(
+        this IReceiveEndpointConfigurator endpoint, IConsumerConfigurator<TConsumer> consumer, IRegistrationContext context, Func<T, string> key, int concurrency)
+        where TConsumer : class
         where T : class
     {
         if (endpoint is IRabbitMqReceiveEndpointConfigurator lane)
         {
-            lane.UseLane(context, key, prefetch: 4 * concurrency);
-
-            // Not UseConcurrencyLimit, which would stand before the order: those that it lets in would wait for one that it does not.
-            lane.UseFilter(new ConcurrencyLimitFilter<ConsumeContext>(concurrency));
-            lane.UseFilter(new LaneStopFilter(context.GetRequiredService<LaneStop>()));
+            lane.UseLane(context, key, prefetch: 4 * concurrency, concurrency);
+            consumer.StopBetweenTries(context);
         }
         else
         {
@@ -34,21 +33,23 @@ internal static class EndpointOrder
 
     /// <summary>Handles a subscription's pushes one at a time, in the order in which they were sent, and those of many subscriptions at once.</summary>
     /// <param name="endpoint">The receive endpoint.</param>
+    /// <param name="consumer">Its consumer.</param>
     /// <param name="context">The services.</param>
-    /// <param name="concurrency">Pushes in flight at once in this process.</param>
-    public static void OneAtATimeForEachSubscription(this IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int concurrency)
+    /// <param name="concurrency">Pushes in flight at once to one push service in this process.</param>
+    public static void OneAtATimeForEachSubscription<TConsumer>(
+        this IReceiveEndpointConfigurator endpoint, IConsumerConfigurator<TConsumer> consumer, IRegistrationContext context, int concurrency)
+        where TConsumer : class
     {
         if (endpoint is IRabbitMqReceiveEndpointConfigurator lane)
         {
-            // Pushes that wait for an earlier one of their subscription take no place among those in flight, so there is room for more of them.
-            lane.UseLane<SendPush>(context, push => push.SubscriptionId.ToString(), prefetch: 2 * concurrency);
-            lane.UseFilter(context.GetRequiredService<SendLimit>());
-            lane.UseFilter(new LaneStopFilter(context.GetRequiredService<LaneStop>()));
+            // A push service that has all its places taken leaves room for the others, and for those that wait for an earlier one of their subscription.
+            lane.UseLane<SendPush>(context, push => push.SubscriptionId.ToString(), prefetch: 4 * concurrency);
             lane.UseDelayQueues(context.GetRequiredService<TimeProvider>());
+            consumer.StopBetweenTries(context);
         }
         else
         {
-            endpoint.ConcurrentMessageLimit = concurrency;
+            endpoint.ConcurrentMessageLimit = 4 * concurrency;
             endpoint.UseFilter(new SubscriptionOrderFilter(context.GetRequiredService<OneAtATime>(), context.GetRequiredService<MailboxPushSender>()));
         }
     }

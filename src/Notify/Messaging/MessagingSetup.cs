@@ -3,8 +3,10 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Notify.Deliveries;
 using Notify.Fanout;
 using Notify.Messaging.InMemory;
+using Notify.Messaging.Outbox;
 using Notify.Messaging.RabbitMq;
 using Notify.Sending;
+using Notify.Store;
 using Notify.Subscriptions;
 
 namespace Notify.Messaging;
@@ -23,6 +25,7 @@ public static class MessagingSetup
         bus.AddConsumer<UserFanoutPartConsumer, UserFanoutPartConsumerDefinition>();
         bus.AddConsumer<SubscriptionSendConsumer, SubscriptionSendConsumerDefinition>();
         bus.AddConsumer<SubscriptionExpiredConsumer, SubscriptionExpiredConsumerDefinition>();
+        bus.AddConsumer<SubscriptionCacheConsumer, SubscriptionCacheConsumerDefinition>();
         bus.AddConsumer<DeliveryLogConsumer, DeliveryLogConsumerDefinition>();
         return bus;
     }
@@ -42,6 +45,7 @@ public static class MessagingSetup
             // It would report to its makers what runs here.
             bus.DisableUsageTelemetry();
             bus.AddNotifyConsumers();
+            bus.AddNotifyOutbox(StoreSetup.KindOf(configuration));
             if (address is not null)
             {
                 bus.UseNotifyRabbitMq(address);
@@ -52,6 +56,18 @@ public static class MessagingSetup
             }
         });
     }
+
+    /// <summary>Adds the outbox of the store, for the service's bus and for a test harness alike.</summary>
+    internal static void AddNotifyOutbox(this IBusRegistrationConfigurator bus, StoreKind store) => bus.AddEntityFrameworkOutbox<NotifyDbContext>(outbox =>
+    {
+        _ = store switch
+        {
+            StoreKind.PostgreSql => outbox.UsePostgres(),
+            StoreKind.SqlServer => outbox.UseSqlServer(),
+            _ => outbox.UseSqlite(),
+        };
+        outbox.UseBusOutbox();
+    });
 
     /// <summary>The bus that is set; a value that names none is the options' to refuse.</summary>
     internal static TransportKind TransportOf(IConfiguration configuration) =>

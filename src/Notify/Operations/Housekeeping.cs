@@ -6,7 +6,7 @@ using Notify.Store;
 
 namespace Notify.Operations;
 
-/// <summary>Deletes what is past its time: message ids beyond the duplicate window, and old deliveries.</summary>
+/// <summary>Deletes what is past its time: parts of messages beyond the duplicate window, and old deliveries and receipts.</summary>
 internal sealed partial class Housekeeping(
     IDbContextFactory<NotifyDbContext> store, IOptions<FanoutOptions> fanout, IOptions<DeliveryLogOptions> log, TimeProvider time, ILogger<Housekeeping> logger) : BackgroundService
 {
@@ -34,8 +34,9 @@ internal sealed partial class Housekeeping(
         var now = time.GetUtcNow();
         var (forgetBefore, dropBefore) = (now - fanout.Value.DuplicateWindow, now - log.Value.KeepFor);
         await using var db = await store.CreateDbContextAsync(cancellationToken);
-        await db.FannedOutMessages.Where(message => message.FannedOutAt < forgetBefore).ExecuteDeleteAsync(cancellationToken);
+        await db.FannedOutParts.Where(part => part.FannedOutAt < forgetBefore).ExecuteDeleteAsync(cancellationToken);
         await db.Deliveries.Where(delivery => delivery.UpdatedAt < dropBefore).ExecuteDeleteAsync(cancellationToken);
+        await db.Receipts.Where(receipt => receipt.At < dropBefore).ExecuteDeleteAsync(cancellationToken);
     }
 
     [LoggerMessage(LogLevel.Warning, "Housekeeping failed; it is tried again in ten minutes")]

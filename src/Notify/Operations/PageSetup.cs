@@ -5,17 +5,8 @@ namespace Notify.Operations;
 /// <summary>Serves the page, the client module and the worker.</summary>
 internal static class PageSetup
 {
-    private const string ContentSecurityPolicy = "default-src 'self'; img-src 'self' https: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
-
     public static void UseNotifyPage(this IApplicationBuilder app)
     {
-        app.Use((context, next) =>
-        {
-            context.Response.Headers.XContentTypeOptions = "nosniff";
-            context.Response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
-            context.Response.Headers["Referrer-Policy"] = "no-referrer";
-            return next(context);
-        });
         app.UseDefaultFiles();
         app.UseStaticFiles(new StaticFileOptions { OnPrepareResponse = Prepare });
     }

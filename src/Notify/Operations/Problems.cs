@@ -36,8 +36,11 @@ internal static class Problems
         403 => "forbidden",
         404 => "not_found",
         405 => "method_not_allowed",
+        408 => "request_timeout",
         413 => "too_large",
         415 => "unsupported_media_type",
+        429 => "rate_limited",
+        >= 400 and < 500 => "bad_request",
         _ => "internal_error",
     };
 }

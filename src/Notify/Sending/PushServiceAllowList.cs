@@ -39,11 +39,11 @@ public sealed class PushServiceAllowList
             }
             else if (entry.StartsWith("*.", StringComparison.Ordinal))
             {
-                _suffixes.Add(entry[1..]);
+                _suffixes.Add("." + Ascii(entry[2..]));
             }
             else
             {
-                _hosts.Add(entry);
+                _hosts.Add(Ascii(entry));
             }
         }
     }
@@ -61,7 +61,7 @@ public sealed class PushServiceAllowList
         }
 
         var host = entry.StartsWith("*.", StringComparison.Ordinal) ? entry[2..] : entry;
-        return Uri.CheckHostName(host) == UriHostNameType.Dns && host.Contains('.', StringComparison.Ordinal) ? null
+        return Uri.CheckHostName(host) == UriHostNameType.Dns && host.Contains('.', StringComparison.Ordinal) && !host.EndsWith('.') ? null
             : $"'{entry}' is neither a host such as push.example.com nor a suffix such as *.example.com";
     }
 
@@ -91,12 +91,16 @@ public sealed class PushServiceAllowList
         }
 
         // Matched on the parsed host: what stands in the text around it does not count. A trailing dot names the same host by another name.
-        var host = endpoint.IdnHost;
-        return endpoint.HostNameType == UriHostNameType.Dns
-            && (_hosts.Contains(host) || _suffixes.Exists(suffix => host.Length > suffix.Length && host.EndsWith(suffix, StringComparison.OrdinalIgnoreCase)))
-            ? null
+        return endpoint.HostNameType == UriHostNameType.Dns && IsAllowedHost(endpoint.IdnHost) ? null
             : "The endpoint's host is not a push service that this server is allowed to send to; an operator extends Notify:PushServices:Allowed.";
     }
+
+    /// <summary>Whether a host, in its ASCII form, is on the list.</summary>
+    public bool IsAllowedHost(string host) =>
+        _hosts.Contains(host) || _suffixes.Exists(suffix => host.Length > suffix.Length && host.EndsWith(suffix, StringComparison.OrdinalIgnoreCase));
+
+    // An operator may write bücher.example; an endpoint says xn--bcher-kva.example.
+    private static string Ascii(string host) => new UriBuilder(Uri.UriSchemeHttps, host).Uri.IdnHost;
 
     private static string Origin(Uri uri) => uri.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
 }

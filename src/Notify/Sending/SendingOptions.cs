@@ -24,7 +24,7 @@ public sealed class SendingOptions
     [Range(1, 256)]
     public int Partitions { get; set; } = 8;
 
-    /// <summary>Pushes in flight at once in one process, 1 to 10,000; default 256.</summary>
+    /// <summary>Pushes in flight at once to one push service in one process, 1 to 10,000; default 256.</summary>
     [Range(1, 10_000)]
     public int Concurrency { get; set; } = 256;
 

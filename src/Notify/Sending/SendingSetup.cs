@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Notify.Deliveries;
 using Notify.WebPush;
 
 namespace Notify.Sending;
@@ -11,8 +12,8 @@ internal static class SendingSetup
 
     public static IServiceCollection AddNotifySending(this IServiceCollection services)
     {
-        services.AddSingleton<PushServiceAllowList>().AddSingleton<PublicAddresses>();
-        services.AddSingleton<VapidKeyRing>().AddSingleton<RetrySchedule>().AddSingleton<WaitingLines>();
+        services.AddSingleton<PushServiceAllowList>().AddSingleton<PublicAddresses>().AddSingleton<PushServiceGates>();
+        services.AddSingleton<VapidKeyRing>().AddSingleton<RetrySchedule>().AddSingleton<WaitingLines>().AddSingleton<ReceiptTokens>();
         services.AddSingleton(provider => new VapidTokens(
             provider.GetRequiredService<IOptions<VapidOptions>>().Value.Subject is { Length: > 0 } subject ? subject : DevelopmentSubject,
             provider.GetRequiredService<TimeProvider>()));

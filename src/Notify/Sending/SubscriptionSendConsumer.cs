@@ -2,6 +2,8 @@ using System.Text;
 using MassTransit;
 using Microsoft.Extensions.Options;
 using Notify.Contracts;
+using Notify.Deliveries;
+using Notify.Fanout;
 using Notify.Messaging;
 using Notify.Subscriptions;
 using Notify.WebPush;
@@ -9,18 +11,21 @@ using Notify.WebPush;
 namespace Notify.Sending;
 
 /// <summary>
-/// Makes one push: (1) finds its place in the subscription's line, (2) drops it if it is stale or its subscription is gone, (3) POSTs it,
-/// (4) turns the outcome into an event, and (5) lets the next in line go.
+/// Makes one push: (1) finds its place in the subscription's line, (2) drops it if it is stale or its subscription is gone, (3) POSTs it if its push service's gate
+/// lets it through, (4) turns the outcome into an event, and (5) lets the next in line go.
 /// </summary>
 public sealed partial class SubscriptionSendConsumer(
     SubscriptionCache subscriptions,
     VapidKeyRing keys,
     PushServiceClient client,
     PushServiceAllowList allowList,
+    PushServiceGates gates,
     WaitingLines lines,
     RetrySchedule schedule,
     PushSender sender,
+    ReceiptTokens receipts,
     IOptions<SendingOptions> options,
+    IOptions<DeliveryLogOptions> log,
     TimeProvider time,
     ILogger<SubscriptionSendConsumer> logger) : IConsumer<SendPush>
 {
@@ -33,10 +38,11 @@ public sealed partial class SubscriptionSendConsumer(
         var attemptsInLine = context.Headers.Get<int>(PushSender.AttemptsHeader);
         int attempts;
         WaitingLine? line;
+        SubscriptionStamp? subscription;
         switch (await lines.TakeTurnAsync(push, attemptsInLine, context.ReceiveContext.Redelivered, context.CancellationToken))
         {
             case Turn.Go go:
-                (attempts, line) = go;
+                (attempts, line, subscription) = go;
                 break;
             case Turn.Superseded superseded:
                 await GiveUpAsync(context, superseded.Line, superseded.Attempts, status: null, PushFailureReasons.Superseded);
@@ -53,11 +59,17 @@ public sealed partial class SubscriptionSendConsumer(
 
         // (2)
         var now = time.GetUtcNow();
-        var target = (await subscriptions.GetAsync(push.UserId, context.CancellationToken)).Find(push.SubscriptionId);
+        var target = subscription?.UserId == push.UserId ? await subscriptions.FindAsync(push.UserId, push.SubscriptionId, subscription.Revision, context.CancellationToken) : null;
         if (target is null)
         {
             // Others in the line may be for its new owner.
             await GiveUpAsync(context, line, attempts, status: null, PushFailureReasons.SubscriptionGone);
+            return;
+        }
+
+        if (now >= target.ExpirationTime)
+        {
+            await ExpireAsync(context, line, attempts, status: null);
             return;
         }
 
@@ -68,8 +80,15 @@ public sealed partial class SubscriptionSendConsumer(
         }
 
         // (3)
+        var passage = await gates.Of(target.Push.Endpoint).PassAsync(push.SubscriptionId, token => PostAsync(target, push, token), context.CancellationToken);
+        if (passage is Passage.Refused refused)
+        {
+            await WaitAsync(context, line, attempts, refused.Delay, status: null, refused.Reason);
+            return;
+        }
+
         attempts++;
-        var outcome = await PostAsync(target, push, push.ExpiresAt - now, context.CancellationToken);
+        var outcome = ((Passage.Made)passage).Outcome;
 
         // (4) and (5)
         switch (outcome)
@@ -79,27 +98,26 @@ public sealed partial class SubscriptionSendConsumer(
                 await AdvanceAsync(context, line);
                 break;
             case PushOutcome.Expired:
-                await context.Publish(new SubscriptionExpired(push.SubscriptionId, push.UserId), context.CancellationToken);
-                await GiveUpLineAsync(context, line, attempts, outcome.Status, PushFailureReasons.SubscriptionExpired);
+                await ExpireAsync(context, line, attempts, outcome.Status);
                 break;
             case PushOutcome.RetryLater later:
                 await RetryAsync(context, line, attempts, later);
                 break;
             case PushOutcome.TooLarge:
-                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome));
+                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome.Reason));
                 break;
             case PushOutcome.Unauthorised:
                 LogUnauthorised(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
-                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.Unauthorised, outcome));
+                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.Unauthorised, outcome.Reason), isKept: true);
                 break;
             default:
                 LogRejected(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
-                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.Rejected, outcome));
+                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.Rejected, outcome.Reason), isKept: true);
                 break;
         }
     }
 
-    private async Task<PushOutcome> PostAsync(TargetSubscription target, SendPush push, TimeSpan left, CancellationToken cancellationToken)
+    private async ValueTask<PushOutcome> PostAsync(TargetSubscription target, SendPush push, CancellationToken cancellationToken)
     {
         if (allowList.Refuses(target.Push.Endpoint) is { } refused)
         {
@@ -111,10 +129,11 @@ public sealed partial class SubscriptionSendConsumer(
             return new PushOutcome.Unauthorised(null, "the subscription was made with an application server key that is not configured; add its pair to Notify:Vapid:Previous");
         }
 
-        var message = new PushMessage(Encoding.UTF8.GetBytes(push.Payload))
+        var payload = log.Value.Receipts ? PushPayload.WithReceipt(push.Payload, receipts.Create(push)) : push.Payload;
+        var message = new PushMessage(Encoding.UTF8.GetBytes(payload))
         {
-            // Whole seconds, rounded down: the push service must not outlast us.
-            TimeToLive = TimeSpan.FromSeconds(Math.Min(push.TtlSeconds, Math.Floor(left.TotalSeconds))),
+            // What is left, in whole seconds rounded down: the push service must not outlast us.
+            TimeToLive = TimeSpan.FromSeconds(Math.Clamp(Math.Floor((push.ExpiresAt - time.GetUtcNow()).TotalSeconds), 0, push.TtlSeconds)),
             Urgency = push.Urgency switch
             {
                 "very-low" => PushUrgency.VeryLow,
@@ -142,36 +161,50 @@ public sealed partial class SubscriptionSendConsumer(
         var push = context.Message;
         if (attempts >= options.Value.MaxAttempts)
         {
-            await GiveUpAsync(context, line, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later), later.RetryAfter);
+            await GiveUpAsync(context, line, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later.Reason), later.RetryAfter, isKept: true);
             return;
         }
 
-        var delay = schedule.NextDelay(attempts, later.RetryAfter);
-        var now = time.GetUtcNow();
+        await WaitAsync(context, line, attempts, schedule.NextDelay(attempts, later.RetryAfter), later.Status, later.Reason, later.RetryAfter);
+    }
+
+    // It holds its place in the line meanwhile; what would be stale by then is given up now.
+    private async Task WaitAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, TimeSpan delay, int? status, string? reason, TimeSpan? retryAfter = null)
+    {
+        var (push, now) = (context.Message, time.GetUtcNow());
         if (delay >= push.ExpiresAt - now)
         {
-            await GiveUpAsync(context, line, attempts, later.Status, Reason(PushFailureReasons.TtlExpired, later), later.RetryAfter);
+            await GiveUpAsync(context, line, attempts, status, Reason(PushFailureReasons.TtlExpired, reason), retryAfter);
             return;
         }
 
         await lines.HoldAsync(push, line, attempts, now + delay);
         await RedeliverAsync(context, attempts, delay);
-        await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, later.Status, later.Reason, now + delay, now), context.CancellationToken);
+        await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now), context.CancellationToken);
     }
 
     private static Task RedeliverAsync(ConsumeContext<SendPush> context, int attempts, TimeSpan delay) =>
         context.Redeliver(delay, (_, send) => send.Headers.Set(PushSender.AttemptsHeader, attempts));
 
-    private async Task GiveUpAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, int? status, string reason, TimeSpan? retryAfter = null)
+    // What an operator may be able to mend is kept for them to replay; what is stale, superseded or without a subscription is not.
+    private async Task GiveUpAsync(
+        ConsumeContext<SendPush> context, WaitingLine? line, int attempts, int? status, string reason, TimeSpan? retryAfter = null, bool isKept = false)
     {
         var push = context.Message;
         await context.Publish(new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow()), context.CancellationToken);
+        if (isKept)
+        {
+            await context.KeepInErrorQueueAsync(reason);
+        }
+
         await AdvanceAsync(context, line, retryAfter);
     }
 
-    private async Task GiveUpLineAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, int? status, string reason)
+    private async Task ExpireAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, int? status)
     {
+        const string reason = PushFailureReasons.SubscriptionExpired;
         var push = context.Message;
+        await context.Publish(new SubscriptionExpired(push.SubscriptionId, push.UserId), context.CancellationToken);
         await context.Publish(new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow()), context.CancellationToken);
         if (line is null)
         {
@@ -196,7 +229,7 @@ public sealed partial class SubscriptionSendConsumer(
             cancellationToken);
     }
 
-    private static string Reason(string name, PushOutcome outcome) => string.IsNullOrEmpty(outcome.Reason) ? name : $"{name}: {outcome.Reason}";
+    private static string Reason(string name, string? said) => string.IsNullOrEmpty(said) ? name : $"{name}: {said}";
 
     [LoggerMessage(LogLevel.Error, "{PushService} refused our VAPID key or token ({Status}: {Reason}); the subscription is kept. Run 'vapid check'")]
     private partial void LogUnauthorised(string pushService, int? status, string? reason);
@@ -224,10 +257,10 @@ public sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<Subs
         IRegistrationContext context)
     {
         endpointConfigurator.ConfigureConsumeTopology = false;
-        endpointConfigurator.OneAtATimeForEachSubscription(context, _options.Value.Concurrency);
+        endpointConfigurator.OneAtATimeForEachSubscription(consumerConfigurator, context, _options.Value.Concurrency);
 
         // Exceptions are retried in place, in turn; a push service's answer is redelivered by the consumer, which knows the line.
         endpointConfigurator.UseDelayedRedelivery(redelivery => redelivery.None());
-        endpointConfigurator.UseMessageRetry(Retries.OfTheStore);
+        consumerConfigurator.RetryTheStore();
     }
 }

@@ -12,7 +12,8 @@ public abstract record Turn
     /// <summary>Go ahead: nothing waits, or it is at the head.</summary>
     /// <param name="Attempts">POSTs made so far.</param>
     /// <param name="Line">The line that it is the head of; null if nothing waits.</param>
-    public sealed record Go(int Attempts, WaitingLine? Line) : Turn;
+    /// <param name="Subscription">What the store has of the subscription; null if it is gone.</param>
+    public sealed record Go(int Attempts, WaitingLine? Line, SubscriptionStamp? Subscription) : Turn;
 
     /// <summary>It is at the head, but a newer push of its topic waits behind it: the device would show that one only.</summary>
     /// <param name="Attempts">POSTs made so far.</param>

@@ -1,12 +1,13 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Notify.Store;
+using Notify.Store.Encryption;
 using Notify.WebPush;
 
 namespace Notify.Sending;
 
 /// <summary>The key pairs that pushes are signed with: the current one, and older ones that subscriptions still use.</summary>
-public sealed class VapidKeyRing(IOptions<VapidOptions> options, IDbContextFactory<NotifyDbContext> store)
+public sealed class VapidKeyRing(IOptions<VapidOptions> options, IDbContextFactory<NotifyDbContext> store, SecretCipher cipher)
 {
     private readonly Dictionary<string, VapidKeyPair> _pairs = new(StringComparer.Ordinal);
     private VapidKeyPair? _current;
@@ -17,6 +18,9 @@ public sealed class VapidKeyRing(IOptions<VapidOptions> options, IDbContextFacto
 
     /// <summary>Whether <see cref="LoadAsync"/> is done.</summary>
     public bool IsLoaded => _current is not null;
+
+    /// <summary>The current pair and the older ones.</summary>
+    public IReadOnlyCollection<VapidKeyPair> All => _pairs.Values;
 
     /// <summary>The pair of an application server key; null if it is not (or no longer) configured.</summary>
     public VapidKeyPair? Find(string publicKey) => _pairs.GetValueOrDefault(publicKey);
@@ -44,10 +48,26 @@ public sealed class VapidKeyRing(IOptions<VapidOptions> options, IDbContextFacto
     private async Task<VapidKeyPair> LoadDevelopmentPairAsync(CancellationToken cancellationToken)
     {
         await using var db = await store.CreateDbContextAsync(cancellationToken);
-        using var made = VapidKeyPair.Generate();
-        await db.Statements.KeepFirstDevelopmentVapidKeyAsync(made.PublicKey, made.PrivateKey, cancellationToken);
-        var kept = await db.DevelopmentVapidKeys.AsNoTracking().SingleAsync(cancellationToken);
-        return VapidKeyPair.Import(kept.PublicKey, kept.PrivateKey);
+        var pair = await db.InTransactionAsync(
+            async () =>
+            {
+                await db.LockAsync(nameof(DevelopmentVapidKey), cancellationToken);
+                if (await db.DevelopmentVapidKeys.SingleOrDefaultAsync(cancellationToken) is { } kept)
+                {
+                    kept.StorePrivateKey(kept.ReadPrivateKey(cipher), cipher);
+                    await db.SaveChangesAsync(cancellationToken);
+                    return kept;
+                }
+
+                using var made = VapidKeyPair.Generate();
+                var first = new DevelopmentVapidKey { Id = 1, PublicKey = made.PublicKey, PrivateKey = made.PrivateKey };
+                first.StorePrivateKey(made.PrivateKey, cipher);
+                db.DevelopmentVapidKeys.Add(first);
+                await db.SaveChangesAsync(cancellationToken);
+                return first;
+            },
+            cancellationToken);
+        return VapidKeyPair.Import(pair.PublicKey, pair.ReadPrivateKey(cipher));
     }
 }
 
@@ -60,6 +80,20 @@ public sealed class DevelopmentVapidKey
     /// <inheritdoc cref="VapidOptions.PublicKey" />
     public required string PublicKey { get; init; }
 
-    /// <inheritdoc cref="VapidOptions.PrivateKey" />
-    public required string PrivateKey { get; init; }
+    /// <summary>Its private scalar, base64url of 32 bytes, as <see cref="SecretCipher"/> stores it.</summary>
+    public required string PrivateKey { get; set; }
+
+    internal string ReadPrivateKey(SecretCipher cipher) => cipher.Decrypt(PrivateKey, nameof(DevelopmentVapidKey));
+
+    /// <summary>Stores the private key under the current key, unless it is.</summary>
+    internal bool StorePrivateKey(string privateKey, SecretCipher cipher)
+    {
+        if (cipher.CurrentKeyId is null || (cipher.IsCurrent(PrivateKey) && ReadPrivateKey(cipher) == privateKey))
+        {
+            return false;
+        }
+
+        PrivateKey = cipher.Encrypt(privateKey, nameof(DevelopmentVapidKey));
+        return true;
+    }
 }

@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Microsoft.EntityFrameworkCore;
 using Notify.Store;
 
@@ -13,70 +12,71 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
 {
     private const int MostAtOnce = 256;
 
-    private readonly Channel<Write> _writes = Channel.CreateUnbounded<Write>(new UnboundedChannelOptions { SingleReader = true });
     private readonly IDbContextFactory<NotifyDbContext> _store;
     private readonly TimeProvider _time;
-    private readonly Task _writing;
+    private readonly StoreOutage _outage;
+    private readonly Gathering<Write> _writes;
 
-    public WaitingLineWriter(IDbContextFactory<NotifyDbContext> store, TimeProvider time)
+    public WaitingLineWriter(IDbContextFactory<NotifyDbContext> store, TimeProvider time, StoreOutage outage)
     {
-        (_store, _time) = (store, time);
-        _writing = Task.Run(WriteAllAsync);
+        (_store, _time, _outage) = (store, time, outage);
+        _writes = new Gathering<Write>(MostAtOnce, WriteAsync);
     }
 
-    /// <summary>Writes; the work may be done again where the transaction it was in failed.</summary>
-    /// <exception cref="WaitingLineException">The store was away for too long, or the work is at fault.</exception>
-    public Task WriteAsync(Func<NotifyDbContext, Task> work)
+    /// <summary>Writes to one subscription's line; the work may be done again where the transaction it was in failed.</summary>
+    /// <exception cref="WaitingLineException">The work is at fault, or the process ends while the store is away.</exception>
+    public Task WriteAsync(Guid subscriptionId, Func<NotifyDbContext, Task> work)
     {
-        var write = new Write(work);
-        return _writes.Writer.TryWrite(write) ? write.Done.Task : Task.FromException(new ObjectDisposedException(nameof(WaitingLineWriter)));
+        var write = new Write(subscriptionId, work);
+        _writes.Add(write);
+        return write.Done.Task;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        _writes.Writer.TryComplete();
-        await _writing;
-    }
+    public ValueTask DisposeAsync() => _writes.DisposeAsync();
 
-    private async Task WriteAllAsync()
+    private async Task WriteAsync(IReadOnlyList<Write> batch)
     {
-        var batch = new List<Write>(MostAtOnce);
-        while (await _writes.Reader.WaitToReadAsync())
+        var failure = await FailureOfAsync(batch, patiently: true);
+        if (failure is not null && batch.Count > 1 && await IsThereAsync())
         {
-            while (batch.Count < MostAtOnce && _writes.Reader.TryRead(out var write))
+            // One at a time, so that only the one at fault fails.
+            foreach (var write in batch)
             {
-                batch.Add(write);
+                Tell(write, await FailureOfAsync([write], patiently: false));
             }
 
-            if (await FailureOfAsync(batch, patiently: true) is null)
-            {
-                batch.ForEach(write => write.Done.SetResult());
-            }
-            else
-            {
-                // One at a time, so that only the one at fault fails.
-                foreach (var write in batch)
-                {
-                    if (await FailureOfAsync([write], patiently: false) is { } failure)
-                    {
-                        write.Done.SetException(failure);
-                    }
-                    else
-                    {
-                        write.Done.SetResult();
-                    }
-                }
-            }
+            return;
+        }
 
-            batch.Clear();
+        foreach (var write in batch)
+        {
+            Tell(write, failure);
         }
     }
 
-    private async Task<WaitingLineException?> FailureOfAsync(List<Write> batch, bool patiently)
+    private static void Tell(Write write, WaitingLineException? failure)
+    {
+        if (failure is null)
+        {
+            write.Done.SetResult();
+        }
+        else
+        {
+            write.Done.SetException(failure);
+        }
+    }
+
+    private async Task<bool> IsThereAsync()
+    {
+        await using var db = await _store.CreateDbContextAsync();
+        return await db.Database.CanConnectAsync();
+    }
+
+    private async Task<WaitingLineException?> FailureOfAsync(IReadOnlyList<Write> batch, bool patiently)
     {
         try
         {
-            await (patiently ? WaitingLineException.PatientlyAsync(_time, () => CommitAsync(batch)) : CommitAsync(batch));
+            await (patiently ? WaitingLineException.PatientlyAsync(_time, () => _outage.WaitOutAsync(() => CommitAsync(batch))) : CommitAsync(batch));
             return null;
         }
         catch (Exception exception)
@@ -85,21 +85,26 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
         }
     }
 
-    private async Task<bool> CommitAsync(List<Write> batch)
+    private async Task<bool> CommitAsync(IReadOnlyList<Write> batch)
     {
         await using var db = await _store.CreateDbContextAsync();
-        await using var transaction = await db.Database.BeginTransactionAsync();
-        foreach (var write in batch)
-        {
-            await write.Work(db);
-            db.ChangeTracker.Clear();
-        }
+        return await db.InTransactionAsync(
+            async () =>
+            {
+                // A worker that was cut off from the bus may still be at a line that is this one's by now.
+                await db.LockAllAsync(batch.Select(write => $"line/{write.SubscriptionId}"), CancellationToken.None);
+                foreach (var write in batch)
+                {
+                    await write.Work(db);
+                    db.ChangeTracker.Clear();
+                }
 
-        await transaction.CommitAsync();
-        return true;
+                return true;
+            },
+            CancellationToken.None);
     }
 
-    private sealed record Write(Func<NotifyDbContext, Task> Work)
+    private sealed record Write(Guid SubscriptionId, Func<NotifyDbContext, Task> Work)
     {
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

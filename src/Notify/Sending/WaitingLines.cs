@@ -15,12 +15,22 @@ namespace Notify.Sending;
 /// loses or overtakes one.</para>
 /// <para>Calls for one subscription never overlap: its pushes are handled one at a time (<see cref="Messaging.EndpointOrder"/>).</para>
 /// </remarks>
-public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeProvider time) : IAsyncDisposable
+public sealed class WaitingLines : IAsyncDisposable
 {
     private const int MostReleasedAtOnce = 64;
 
-    private readonly WaitingLineReader _reader = new(store);
-    private readonly WaitingLineWriter _writer = new(store, time);
+    private readonly IDbContextFactory<NotifyDbContext> _store;
+    private readonly TimeProvider _time;
+    private readonly StoreOutage _outage;
+    private readonly SubscriptionStateReader _reader;
+    private readonly WaitingLineWriter _writer;
+
+    /// <summary>The lines of a store.</summary>
+    public WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeProvider time, ILogger<WaitingLines> logger)
+    {
+        (_store, _time, _outage) = (store, time, new StoreOutage(time, logger));
+        (_reader, _writer) = (new SubscriptionStateReader(store, _outage), new WaitingLineWriter(store, time, _outage));
+    }
 
     /// <summary>Says what a push that came from the bus is to do, and puts it at the end of the line where others wait.</summary>
     /// <param name="push">The push.</param>
@@ -29,22 +39,22 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<Turn> TakeTurnAsync(SendPush push, int? attemptsInLine, bool isRedelivered, CancellationToken cancellationToken)
     {
-        var line = await _reader.FindAsync(push.SubscriptionId).WaitAsync(cancellationToken);
+        var (subscription, line) = await _reader.FindAsync(push.SubscriptionId).WaitAsync(cancellationToken);
         if (line is null)
         {
-            return attemptsInLine is null ? new Turn.Go(0, null) : new Turn.Overtaken();
+            return attemptsInLine is null ? new Turn.Go(0, null, subscription) : new Turn.Overtaken();
         }
 
         if (line.HeadMessageId == push.MessageId)
         {
             if (attemptsInLine == line.Attempts)
             {
-                return await GoAsync(line, push.Topic, cancellationToken);
+                return await GoAsync(line, subscription, push.Topic, cancellationToken);
             }
 
             // A crash may have come between noting the wait and holding the push back. Then this is all there is of it, and a copy is held back now; else the other copy is
             // overtaken. It does not go ahead itself: should it come a second time after its row is gone, it would seem to be new.
-            var wait = line.NextAttemptAt - time.GetUtcNow();
+            var wait = line.NextAttemptAt - _time.GetUtcNow();
             return attemptsInLine is null || isRedelivered ? new Turn.NotYet(line.Attempts, wait > TimeSpan.Zero ? wait : TimeSpan.Zero) : new Turn.Overtaken();
         }
 
@@ -70,7 +80,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
     /// <param name="nextAttemptAt">When it is tried at the earliest.</param>
     /// <exception cref="WaitingLineException">The store is away.</exception>
     public Task HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt) =>
-        _writer.WriteAsync(line is null
+        _writer.WriteAsync(push.SubscriptionId, line is null
             ? async db =>
             {
                 // A worker that was cut off from the bus may still be at it: then its line stands, and this one joins it.
@@ -109,7 +119,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
         if (following is not [var next, ..])
         {
             var isEnded = false;
-            await _writer.WriteAsync(async db =>
+            await _writer.WriteAsync(line.SubscriptionId, async db =>
             {
                 isEnded = !await db.WaitingPushes.AnyAsync(row => row.SubscriptionId == line.SubscriptionId && row.Position > line.Head);
                 if (isEnded && await Of(db, line).ExecuteDeleteAsync() > 0)
@@ -125,7 +135,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
             return;
         }
 
-        var nextAttemptAt = time.GetUtcNow() + rest;
+        var nextAttemptAt = _time.GetUtcNow() + rest;
         var (releasedThrough, releaseNext) = (line.ReleasedThrough, line.ReleaseNext);
         if (next.Position > line.ReleasedThrough)
         {
@@ -137,7 +147,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
             (releasedThrough, releaseNext) = (following[^1].Position, Math.Min(line.ReleaseNext * 2, MostReleasedAtOnce));
         }
 
-        await _writer.WriteAsync(async db =>
+        await _writer.WriteAsync(line.SubscriptionId, async db =>
         {
             var isHead = await Of(db, line).ExecuteUpdateAsync(set => set
                 .SetProperty(row => row.Head, next.Position)
@@ -159,14 +169,14 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
 
     /// <summary>Gives the whole line up, because its subscription is gone.</summary>
     /// <exception cref="WaitingLineException">The store is away.</exception>
-    public Task DropAsync(WaitingLine line) => _writer.WriteAsync(db => DeleteAsync(db, line));
+    public Task DropAsync(WaitingLine line) => _writer.WriteAsync(line.SubscriptionId, db => DeleteAsync(db, line));
 
     /// <summary>The head of each line that should have moved before this moment, and is taken to be lost on its way.</summary>
     /// <returns>The heads, to be sent again; should the lost one come after all, it is known by its attempts and dropped. They are looked for again no
     /// sooner than as long from now.</returns>
     public async Task<IReadOnlyList<ReleasedPush>> TakeOverdueAsync(DateTimeOffset before, CancellationToken cancellationToken)
     {
-        await using var db = await store.CreateDbContextAsync(cancellationToken);
+        await using var db = await _store.CreateDbContextAsync(cancellationToken);
         var rows = await db.WaitingLines.AsNoTracking()
             .Where(line => line.NextAttemptAt <= before)
             .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command })
@@ -175,7 +185,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
         foreach (var (line, command) in rows.Select(row => (row.line, row.Command)))
         {
             // Whoever moves the time on sends it; of several workers that is one.
-            if (await Of(db, line).Where(row => row.NextAttemptAt == line.NextAttemptAt).ExecuteUpdateAsync(set => set.SetProperty(row => row.NextAttemptAt, time.GetUtcNow()), cancellationToken) == 1)
+            if (await Of(db, line).Where(row => row.NextAttemptAt == line.NextAttemptAt).ExecuteUpdateAsync(set => set.SetProperty(row => row.NextAttemptAt, _time.GetUtcNow()), cancellationToken) == 1)
             {
                 overdue.Add(new(Parse(command), line.Attempts, line.NextAttemptAt));
             }
@@ -187,7 +197,7 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
     /// <summary>The head of each line, to be sent again to a bus that has forgotten them.</summary>
     public async Task<IReadOnlyList<ReleasedPush>> HeadsAsync(CancellationToken cancellationToken)
     {
-        await using var db = await store.CreateDbContextAsync(cancellationToken);
+        await using var db = await _store.CreateDbContextAsync(cancellationToken);
         var rows = await db.WaitingLines.AsNoTracking()
             .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command })
             .ToListAsync(cancellationToken);
@@ -197,43 +207,45 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
     /// <summary>Finishes what is being written.</summary>
     public async ValueTask DisposeAsync()
     {
+        _outage.Dispose();
         await _reader.DisposeAsync();
         await _writer.DisposeAsync();
     }
 
     // A push that was superseded while it waited for its retry is not worth that retry.
-    private async Task<Turn> GoAsync(WaitingLine line, string? topic, CancellationToken cancellationToken)
+    private async Task<Turn> GoAsync(WaitingLine line, SubscriptionStamp? subscription, string? topic, CancellationToken cancellationToken)
     {
-        await using var db = await store.CreateDbContextAsync(cancellationToken);
+        await using var db = await _store.CreateDbContextAsync(cancellationToken);
         return topic is not null && await db.WaitingPushes.AnyAsync(row => row.SubscriptionId == line.SubscriptionId && row.Position > line.Head && row.Topic == topic, cancellationToken)
             ? new Turn.Superseded(line.Attempts, line)
-            : new Turn.Go(line.Attempts, line);
+            : new Turn.Go(line.Attempts, line, subscription);
     }
 
     private async Task<Turn?> AppendAsync(WaitingLine line, SendPush push)
     {
-        var (isInLine, isGone) = (false, false);
-        var superseded = new List<WaitingPush>();
-        await _writer.WriteAsync(async db =>
+        var isGone = false;
+
+        // Kept over tries: where the first was committed though its answer was lost, the second finds the push in line. Null if it was there before.
+        List<WaitingPush>? superseded = null;
+        await _writer.WriteAsync(push.SubscriptionId, async db =>
         {
             isGone = !await RowsOf(db, push).AnyAsync();
-            if (isGone)
+            if (isGone || !await AddLastAsync(db, push))
             {
                 return;
             }
 
             var older = RowsOf(db, push).Where(row => row.Topic == push.Topic && row.Position > line.Head && row.MessageId != push.MessageId);
             superseded = push.Topic is null ? [] : await older.AsNoTracking().OrderBy(row => row.Position).ToListAsync();
-            isInLine = !await AddLastAsync(db, push);
-            if (!isInLine && superseded.Count > 0)
+            if (superseded.Count > 0)
             {
                 await older.ExecuteDeleteAsync();
             }
         });
-        return isGone ? null : isInLine ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded.ConvertAll(row => Parse(row.Command)));
+        return isGone ? null : superseded is null ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded.ConvertAll(row => Parse(row.Command)));
     }
 
-    private Task CallOffAsync(WaitingLine line, SendPush push) => _writer.WriteAsync(async db =>
+    private Task CallOffAsync(WaitingLine line, SendPush push) => _writer.WriteAsync(push.SubscriptionId, async db =>
     {
         if (await RowsOf(db, push).Where(row => row.MessageId == push.MessageId).Select(row => (long?)row.Position).SingleOrDefaultAsync() is { } position)
         {
@@ -256,15 +268,15 @@ public sealed class WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeP
     }
 
     private Task<List<WaitingPush>> ReadAsync(Guid subscriptionId, long after, int count, CancellationToken cancellationToken) =>
-        WaitingLineException.PatientlyAsync(time, async () =>
+        WaitingLineException.PatientlyAsync(_time, () => _outage.WaitOutAsync(async () =>
         {
-            await using var db = await store.CreateDbContextAsync(cancellationToken);
+            await using var db = await _store.CreateDbContextAsync(cancellationToken);
             return await db.WaitingPushes.AsNoTracking()
                 .Where(row => row.SubscriptionId == subscriptionId && row.Position > after)
                 .OrderBy(row => row.Position)
                 .Take(count)
                 .ToListAsync(cancellationToken);
-        });
+        }));
 
     private static IQueryable<WaitingLine> Of(NotifyDbContext db, WaitingLine line) => db.WaitingLines.Where(row =>
         row.SubscriptionId == line.SubscriptionId && row.Head == line.Head && row.HeadMessageId == line.HeadMessageId);

@@ -1,22 +1,23 @@
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 using Notify.Deliveries;
 using Notify.Fanout;
+using Notify.Messaging.Outbox;
 using Notify.Sending;
+using Notify.Store.Encryption;
 using Notify.Subscriptions;
 
 namespace Notify.Store;
 
-/// <summary>The store.</summary>
-public sealed class NotifyDbContext(DbContextOptions<NotifyDbContext> options) : DbContext(options)
+/// <summary>The store: one model on three databases. What only one of them understands is in the class derived for it.</summary>
+public abstract class NotifyDbContext(DbContextOptions options) : DbContext(options), INamedLocks
 {
     internal const int MaxUserIdLength = 256;
 
     /// <summary>Push subscriptions, one row an endpoint.</summary>
     public DbSet<Subscription> Subscriptions => Set<Subscription>();
 
-    /// <summary>Message ids that were fanned out.</summary>
-    public DbSet<FannedOutMessage> FannedOutMessages => Set<FannedOutMessage>();
+    /// <summary>Parts of messages that were fanned out.</summary>
+    public DbSet<FannedOutPart> FannedOutParts => Set<FannedOutPart>();
 
     /// <summary>Subscriptions that something waits for; empty on good days.</summary>
     public DbSet<WaitingLine> WaitingLines => Set<WaitingLine>();
@@ -27,18 +28,100 @@ public sealed class NotifyDbContext(DbContextOptions<NotifyDbContext> options) :
     /// <summary>What became of each push.</summary>
     public DbSet<Delivery> Deliveries => Set<Delivery>();
 
+    /// <summary>What service workers have reported of pushes.</summary>
+    public DbSet<Receipt> Receipts => Set<Receipt>();
+
     /// <summary>At most one row; Development only.</summary>
     public DbSet<DevelopmentVapidKey> DevelopmentVapidKeys => Set<DevelopmentVapidKey>();
 
-    /// <summary>The statements that EF Core has no words for, as this database speaks them.</summary>
-    internal SqliteStatements Statements => new(this);
+    /// <summary>Keys that something here may be encrypted with.</summary>
+    public DbSet<EncryptionKey> EncryptionKeys => Set<EncryptionKey>();
+
+    /// <summary>An id for a new row, greater in this database's order than those made before, so that the row goes to the end of a clustered index.</summary>
+    public virtual Guid NewId(DateTimeOffset now) => Guid.CreateVersion7(now);
+
+    /// <summary>
+    /// Does work in a transaction, and does it again, from the start, where the database says that it may succeed then (a lost connection, a deadlock). Inside a transaction, such as that of a
+    /// consumer with an outbox, it is a part of that.
+    /// </summary>
+    internal Task<T> InTransactionAsync<T>(Func<Task<T>> work, CancellationToken cancellationToken) =>
+        Database.CurrentTransaction is not null ? work() : Database.CreateExecutionStrategy().ExecuteAsync(
+            async token =>
+            {
+                ChangeTracker.Clear();
+                await using var transaction = await Database.BeginTransactionAsync(token);
+                var result = await work();
+
+                // Past this point it counts, even where the caller has gone.
+                await transaction.CommitAsync(CancellationToken.None);
+                return result;
+            },
+            cancellationToken);
 
     /// <inheritdoc />
-    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
+    public abstract Task LockAsync(string name, CancellationToken cancellationToken);
+
+    /// <summary>Locks several names, always in the same order, so that no two who do so wait for each other.</summary>
+    internal Task LockAllAsync(IEnumerable<string> names, CancellationToken cancellationToken) =>
+        LockEachAsync([.. names.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)], cancellationToken);
+
+    /// <summary>Locks these names one after the other.</summary>
+    private protected virtual async Task LockEachAsync(IReadOnlyList<string> names, CancellationToken cancellationToken)
     {
-        // SQLite has no type for a point in time: ticks of UTC compare and sort as they should.
-        configurationBuilder.Properties<DateTimeOffset>().HaveConversion<UtcTicksConverter>();
+        foreach (var name in names)
+        {
+            await LockAsync(name, cancellationToken);
+        }
     }
+
+    /// <summary>
+    /// Writes what became of pushes, in one transaction. Events may come late or twice: an end (accepted, expired, failed) is never overwritten by a
+    /// wait, nor a wait by an earlier one. Acceptance is noted on the subscription too, to the minute.
+    /// </summary>
+    internal Task WriteDeliveriesAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken)
+    {
+        // In the order of their keys, so that two who write at once do not wait for each other.
+        var rows = deliveries
+            .GroupBy(delivery => (delivery.MessageId, delivery.SubscriptionId))
+            .Select(group => group.Aggregate((known, next) => known.GivesWayTo(next) ? next : known))
+            .OrderBy(delivery => delivery.MessageId).ThenBy(delivery => delivery.SubscriptionId)
+            .ToList();
+        var accepted = deliveries
+            .Where(delivery => delivery.State == DeliveryState.Accepted)
+            .GroupBy(delivery => delivery.SubscriptionId, (id, group) => (Id: id, At: group.Max(delivery => delivery.UpdatedAt)))
+            .OrderBy(subscription => subscription.Id)
+            .ToList();
+        return InTransactionAsync(
+            async () =>
+            {
+                await WriteAsync(rows, accepted, cancellationToken);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Writes down what service workers report; of each push the first of each kind.</summary>
+    /// <exception cref="DbUpdateException">Another process writes down the same report at this moment; the next try finds it there.</exception>
+    internal async Task WriteReceiptsAsync(IReadOnlyCollection<Receipt> receipts, CancellationToken cancellationToken)
+    {
+        var messages = receipts.Select(receipt => receipt.MessageId).Distinct().ToList();
+        var subscriptions = receipts.Select(receipt => receipt.SubscriptionId).Distinct().ToList();
+        var known = await Receipts.AsNoTracking()
+            .Where(receipt => messages.Contains(receipt.MessageId) && subscriptions.Contains(receipt.SubscriptionId))
+            .Select(receipt => new { receipt.MessageId, receipt.SubscriptionId, receipt.Kind })
+            .ToHashSetAsync(cancellationToken);
+        ChangeTracker.Clear();
+        Receipts.AddRange(receipts.OrderBy(receipt => receipt.At)
+            .DistinctBy(receipt => new { receipt.MessageId, receipt.SubscriptionId, receipt.Kind })
+            .Where(receipt => !known.Contains(new { receipt.MessageId, receipt.SubscriptionId, receipt.Kind })));
+        await SaveChangesAsync(cancellationToken);
+    }
+
+    /// <summary>Does the work of <see cref="WriteDeliveriesAsync"/>.</summary>
+    /// <param name="deliveries">By key, none twice.</param>
+    /// <param name="accepted">When each subscription's push service last accepted a push; written if that is a minute later than what is known.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    private protected abstract Task WriteAsync(IReadOnlyList<Delivery> deliveries, IReadOnlyList<(Guid Id, DateTimeOffset At)> accepted, CancellationToken cancellationToken);
 
     /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -47,19 +130,18 @@ public sealed class NotifyDbContext(DbContextOptions<NotifyDbContext> options) :
         {
             row.Property(subscription => subscription.Id).ValueGeneratedNever();
             row.Property(subscription => subscription.UserId).HasMaxLength(MaxUserIdLength);
-            row.Property(subscription => subscription.EndpointDigest).HasMaxLength(EndpointDigests.Length).IsFixedLength();
-            row.Property(subscription => subscription.P256dh).HasMaxLength(87);
-            row.Property(subscription => subscription.Auth).HasMaxLength(22);
-            row.Property(subscription => subscription.ApplicationServerKey).HasMaxLength(87);
+            row.Property(subscription => subscription.EndpointDigest).HasMaxLength(EndpointDigests.Length).IsFixedLength().IsUnicode(false);
+            row.Property(subscription => subscription.P256dh).HasMaxLength(256).IsUnicode(false);
+            row.Property(subscription => subscription.Auth).HasMaxLength(128).IsUnicode(false);
+            row.Property(subscription => subscription.ApplicationServerKey).HasMaxLength(87).IsUnicode(false);
             row.Property(subscription => subscription.UserAgent).HasMaxLength(256);
             row.HasIndex(subscription => subscription.EndpointDigest).IsUnique();
             row.HasIndex(subscription => subscription.UserId);
         });
-        modelBuilder.Entity<FannedOutMessage>(row =>
+        modelBuilder.Entity<FannedOutPart>(row =>
         {
-            row.HasKey(message => message.MessageId);
-            row.Property(message => message.MessageId).ValueGeneratedNever();
-            row.HasIndex(message => message.FannedOutAt);
+            row.HasKey(part => new { part.MessageId, part.Offset, part.Count });
+            row.HasIndex(part => part.FannedOutAt);
         });
         modelBuilder.Entity<WaitingLine>(row =>
         {
@@ -70,7 +152,7 @@ public sealed class NotifyDbContext(DbContextOptions<NotifyDbContext> options) :
         modelBuilder.Entity<WaitingPush>(row =>
         {
             row.HasKey(push => new { push.SubscriptionId, push.Position });
-            row.Property(push => push.Topic).HasMaxLength(32);
+            row.Property(push => push.Topic).HasMaxLength(32).IsUnicode(false);
             row.HasIndex(push => new { push.SubscriptionId, push.Topic });
             row.HasIndex(push => new { push.SubscriptionId, push.MessageId }).IsUnique();
         });
@@ -78,12 +160,29 @@ public sealed class NotifyDbContext(DbContextOptions<NotifyDbContext> options) :
         {
             row.HasKey(delivery => new { delivery.MessageId, delivery.SubscriptionId });
             row.Property(delivery => delivery.UserId).HasMaxLength(MaxUserIdLength);
-            row.Property(delivery => delivery.State).HasConversion<string>().HasMaxLength(16);
+            row.Property(delivery => delivery.State).HasConversion<string>().HasMaxLength(16).IsUnicode(false);
             row.HasIndex(delivery => delivery.UpdatedAt);
         });
+        modelBuilder.Entity<Receipt>(row =>
+        {
+            row.HasKey(receipt => new { receipt.MessageId, receipt.SubscriptionId, receipt.Kind });
+            row.Property(receipt => receipt.Kind).HasConversion<string>().HasMaxLength(16).IsUnicode(false);
+            row.Property(receipt => receipt.Action).HasMaxLength(256);
+            row.HasIndex(receipt => receipt.At);
+        });
         modelBuilder.Entity<DevelopmentVapidKey>(row => row.Property(key => key.Id).ValueGeneratedNever());
+        modelBuilder.Entity<EncryptionKey>(row => row.Property(key => key.Id).HasMaxLength(SecretCipher.MaxKeyIdLength).IsUnicode(false));
+        modelBuilder.AddTransactionalOutboxEntities();
     }
 
-    private sealed class UtcTicksConverter()
-        : ValueConverter<DateTimeOffset, long>(value => value.UtcTicks, ticks => new DateTimeOffset(ticks, TimeSpan.Zero));
+    /// <summary>Has the columns that are compared byte for byte use this collation.</summary>
+    private protected static void CompareByteForByte(ModelBuilder modelBuilder, string collation)
+    {
+        modelBuilder.Entity<Subscription>().Property(subscription => subscription.UserId).UseCollation(collation);
+        modelBuilder.Entity<Subscription>().Property(subscription => subscription.EndpointDigest).UseCollation(collation);
+        modelBuilder.Entity<WaitingPush>().Property(push => push.Topic).UseCollation(collation);
+        modelBuilder.Entity<Delivery>().Property(delivery => delivery.UserId).UseCollation(collation);
+        modelBuilder.Entity<Delivery>().Property(delivery => delivery.State).UseCollation(collation);
+        modelBuilder.Entity<Receipt>().Property(receipt => receipt.Kind).UseCollation(collation);
+    }
 }

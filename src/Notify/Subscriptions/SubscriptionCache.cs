@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Options;
 using Notify.Store;
+using Notify.Store.Encryption;
 using Notify.WebPush;
 
 namespace Notify.Subscriptions;
@@ -30,10 +31,12 @@ public sealed record UserSubscriptions(string UserId, IReadOnlyList<TargetSubscr
 
 /// <summary>One subscription with its keys parsed.</summary>
 /// <param name="Id">The subscription's id.</param>
+/// <param name="Revision">The <see cref="Subscription.Revision"/> that this is.</param>
 /// <param name="Push">Its endpoint and keys.</param>
 /// <param name="ApplicationServerKey">The VAPID public key it was made with.</param>
+/// <param name="ExpirationTime">When it ends; null if its browser did not say.</param>
 [ImmutableObject(true)]
-public sealed record TargetSubscription(Guid Id, PushSubscription Push, string ApplicationServerKey);
+public sealed record TargetSubscription(Guid Id, int Revision, PushSubscription Push, string ApplicationServerKey, DateTimeOffset? ExpirationTime);
 
 /// <summary>Looks subscriptions up by user, and keeps what it found until somebody changes them.</summary>
 /// <remarks>
@@ -42,7 +45,7 @@ public sealed record TargetSubscription(Guid Id, PushSubscription Push, string A
 /// so memory is constant and an eviction at worst reloads a few neighbours.
 /// </remarks>
 public sealed partial class SubscriptionCache(
-    HybridCache cache, IDbContextFactory<NotifyDbContext> store, IOptions<SubscriptionsOptions> options, ILogger<SubscriptionCache> logger)
+    HybridCache cache, IDbContextFactory<NotifyDbContext> store, SecretCipher cipher, IOptions<SubscriptionsOptions> options, ILogger<SubscriptionCache> logger)
 {
     private const int UsersPerQuery = 500;
 
@@ -59,6 +62,20 @@ public sealed partial class SubscriptionCache(
             static async (state, token) => (await state.Cache.LoadAsync([state.UserId], token))[0],
             _entry,
             cancellationToken: cancellationToken);
+
+    /// <summary>A user's subscription as it was at this revision or is now; null if the user has none of this id.</summary>
+    public async ValueTask<TargetSubscription?> FindAsync(string userId, Guid id, int revision, CancellationToken cancellationToken)
+    {
+        var known = (await GetAsync(userId, cancellationToken)).Find(id);
+        if (known?.Revision >= revision)
+        {
+            return known;
+        }
+
+        // Another worker has changed it, and its event is still on the way.
+        Evict(userId);
+        return (await GetAsync(userId, cancellationToken)).Find(id);
+    }
 
     /// <summary>Many users' subscriptions, those not yet in memory by one query for every 500 users.</summary>
     public async Task<IReadOnlyList<UserSubscriptions>> GetManyAsync(IReadOnlyCollection<string> userIds, CancellationToken cancellationToken)
@@ -122,7 +139,13 @@ public sealed partial class SubscriptionCache(
     {
         try
         {
-            return new(row.Id, PushSubscription.Create(row.Endpoint, row.P256dh, row.Auth), row.ApplicationServerKey);
+            var (p256dh, auth) = row.ReadKeys(cipher);
+            return new(row.Id, row.Revision, PushSubscription.Create(row.Endpoint, p256dh, auth), row.ApplicationServerKey, row.ExpirationTime);
+        }
+        catch (SecretCipherException)
+        {
+            LogUnreadable(row.Id, "no encryption key");
+            return null;
         }
         catch (PushSubscriptionException exception)
         {

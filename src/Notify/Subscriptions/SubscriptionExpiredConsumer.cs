@@ -1,26 +1,16 @@
 using MassTransit;
-using Microsoft.EntityFrameworkCore;
 using Notify.Contracts;
+using Notify.Messaging;
+using Notify.Messaging.Outbox;
 using Notify.Store;
 
 namespace Notify.Subscriptions;
 
 /// <summary>Deletes the subscription that a push service has declared gone.</summary>
-public sealed class SubscriptionExpiredConsumer(NotifyDbContext db, SubscriptionCache cache) : IConsumer<SubscriptionExpired>
+public sealed class SubscriptionExpiredConsumer(SubscriptionRegistry registry) : IConsumer<SubscriptionExpired>
 {
     /// <inheritdoc />
-    public async Task Consume(ConsumeContext<SubscriptionExpired> context)
-    {
-        var expired = context.Message;
-        var row = await db.Subscriptions.FirstOrDefaultAsync(subscription => subscription.Id == expired.SubscriptionId, context.CancellationToken);
-        if (row is null)
-        {
-            return;
-        }
-
-        await db.Subscriptions.Where(subscription => subscription.Id == row.Id).ExecuteDeleteAsync(context.CancellationToken);
-        cache.Evict(row.UserId);
-    }
+    public Task Consume(ConsumeContext<SubscriptionExpired> context) => registry.RemoveExpiredAsync(context.Message.SubscriptionId, context.CancellationToken);
 }
 
 /// <summary>Queue <c>subscription-expired</c>.</summary>
@@ -33,5 +23,9 @@ public sealed class SubscriptionExpiredConsumerDefinition : ConsumerDefinition<S
     protected override void ConfigureConsumer(
         IReceiveEndpointConfigurator endpointConfigurator,
         IConsumerConfigurator<SubscriptionExpiredConsumer> consumerConfigurator,
-        IRegistrationContext context) => endpointConfigurator.UseMessageRetry(Messaging.Retries.InPlace);
+        IRegistrationContext context)
+    {
+        endpointConfigurator.RetryInPlace();
+        endpointConfigurator.UseEntityFrameworkOutbox<NotifyDbContext>(context);
+    }
 }

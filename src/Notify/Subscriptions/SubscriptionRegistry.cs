@@ -4,14 +4,19 @@ using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Sending;
 using Notify.Store;
+using Notify.Store.Encryption;
 using Notify.WebPush;
 
 namespace Notify.Subscriptions;
 
-/// <summary>Adds and removes subscriptions: the row, the cache and the event, in plain sight.</summary>
+/// <summary>Adds and removes subscriptions: the row and the event in one transaction, and then the cache.</summary>
+/// <remarks>Whoever changes owner or keys of a subscription, or deletes it, holds the lock of its endpoint, so that the event tells what the row was before. Events of one subscription carry its id as
+/// their conversation's, and so are delivered in their order.</remarks>
 public sealed class SubscriptionRegistry(
-    NotifyDbContext db, SubscriptionCache cache, VapidKeyRing keys, IPublishEndpoint bus, IOptions<SubscriptionsOptions> options, TimeProvider time)
+    NotifyDbContext db, SubscriptionCache cache, VapidKeyRing keys, SecretCipher cipher, IPublishEndpoint bus, IOptions<SubscriptionsOptions> options, TimeProvider time)
 {
+    private const int MaxUserAgentLength = 256;
+
     /// <summary>Registers a subscription for a user; the same endpoint again refreshes its keys and moves it to this user.</summary>
     /// <param name="userId">The owner from now on.</param>
     /// <param name="subscription">Endpoint and keys.</param>
@@ -23,87 +28,135 @@ public sealed class SubscriptionRegistry(
         string userId, PushSubscription subscription, string? userAgent, string? replaces, CancellationToken cancellationToken)
     {
         var endpoint = subscription.Endpoint.AbsoluteUri;
-        var row = new Subscription
-        {
-            Id = Guid.CreateVersion7(time.GetUtcNow()),
-            UserId = userId,
-            Endpoint = endpoint,
-            EndpointDigest = EndpointDigests.Of(endpoint),
-            P256dh = subscription.P256dh,
-            Auth = subscription.Auth,
-            ApplicationServerKey = keys.Current.PublicKey,
-            UserAgent = userAgent is { Length: > 256 } ? userAgent[..256] : userAgent,
-            CreatedAt = time.GetUtcNow(),
-        };
+        var (digest, id) = (EndpointDigests.Of(endpoint), db.NewId(time.GetUtcNow()));
+        var replacedDigest = replaces is null || EndpointDigests.OfText(replaces) == digest ? null : EndpointDigests.OfText(replaces);
 
-        // Its first statement takes the writer's lock, so that the owner read here is the one that the statement below replaces.
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        var previous = await db.Subscriptions.AsNoTracking()
-            .Where(known => known.EndpointDigest == row.EndpointDigest)
-            .Select(known => new { known.UserId, known.P256dh, known.Auth })
-            .FirstOrDefaultAsync(cancellationToken);
-        var previousOwner = previous?.UserId;
-        var replaced = replaces is null || EndpointDigests.OfText(replaces) == row.EndpointDigest ? null : await DeleteAsync(userId, EndpointDigests.OfText(replaces), cancellationToken);
-        if (await db.Statements.UpsertAsync(row, options.Value.MaxPerUser, cancellationToken) is not { } id)
-        {
-            return null;
-        }
+        // Kept over a second try: where the first was committed though its answer was lost, the second finds the row this user's.
+        string? previousOwner = null;
+        var registered = await db.InTransactionAsync<(Guid Id, bool IsNew)?>(
+            async () =>
+            {
+                // The user's name too, so that nobody else adds to what is counted here.
+                await db.LockAllAsync(new[] { digest, replacedDigest }.OfType<string>().Select(LockOf), cancellationToken);
+                await db.LockAsync($"user/{userId}", cancellationToken);
+                if (await db.Subscriptions.CountAsync(known => known.UserId == userId && known.EndpointDigest != digest && known.EndpointDigest != replacedDigest, cancellationToken) >= options.Value.MaxPerUser)
+                {
+                    return null;
+                }
 
-        await transaction.CommitAsync(cancellationToken);
+                if (await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == replacedDigest && known.UserId == userId, cancellationToken) is { } replaced)
+                {
+                    await DeleteAsync(replaced, cancellationToken);
+                }
 
-        // From here on the caller may hang up: what was committed is made known all the same.
+                var row = await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == digest, cancellationToken);
+                var owner = row?.UserId;
+                var isRefreshed = row is null || row.Refresh(userId, subscription.P256dh, subscription.Auth, subscription.ExpirationTime, cipher);
+                row ??= Add(id, userId, endpoint, digest, subscription);
+                row.UserAgent = Cut(userAgent);
+                if (owner is not null && owner != userId)
+                {
+                    previousOwner = owner;
+                    await PublishAsync(row.Id, new SubscriptionRemoved(row.Id, owner), cancellationToken);
+                }
+
+                // Of refreshed keys too: other workers have the old ones in their caches.
+                if (isRefreshed)
+                {
+                    await PublishAsync(row.Id, new SubscriptionRegistered(row.Id, userId), cancellationToken);
+                }
+
+                await db.SaveChangesAsync(cancellationToken);
+                return (row.Id, row.Id == id);
+            },
+            cancellationToken);
         cache.Evict(userId);
         cache.Evict(previousOwner ?? userId);
-        if (replaced is { } gone)
-        {
-            await bus.Publish(new SubscriptionRemoved(gone, userId), CancellationToken.None);
-        }
-
-        if (previousOwner is not null && previousOwner != userId)
-        {
-            await bus.Publish(new SubscriptionRemoved(id, previousOwner), CancellationToken.None);
-        }
-
-        // Of refreshed keys too: other workers have the old ones in their caches.
-        if (previousOwner != userId || previous!.P256dh != row.P256dh || previous.Auth != row.Auth)
-        {
-            await bus.Publish(new SubscriptionRegistered(id, userId), CancellationToken.None);
-        }
-
-        return (id, id == row.Id);
+        return registered;
     }
 
     /// <summary>Removes one of the user's subscriptions.</summary>
     /// <returns>False if they have none of this id.</returns>
-    public async Task<bool> RemoveAsync(string userId, Guid id, CancellationToken cancellationToken)
+    public Task<bool> RemoveAsync(string userId, Guid id, CancellationToken cancellationToken) =>
+        RemoveAsync(db.Subscriptions.Where(known => known.Id == id && known.UserId == userId), cancellationToken);
+
+    /// <summary>Removes the user's subscription of this endpoint.</summary>
+    /// <returns>False if they have none.</returns>
+    public Task<bool> RemoveAsync(string userId, string endpoint, CancellationToken cancellationToken)
     {
-        if (await db.Subscriptions.Where(known => known.Id == id && known.UserId == userId).ExecuteDeleteAsync(cancellationToken) == 0)
+        var digest = EndpointDigests.OfText(endpoint);
+        return RemoveAsync(db.Subscriptions.Where(known => known.EndpointDigest == digest && known.UserId == userId), cancellationToken);
+    }
+
+    /// <summary>Removes a subscription that its push service has declared gone.</summary>
+    /// <returns>False if there is none of this id, which happens when it is told twice.</returns>
+    internal Task<bool> RemoveExpiredAsync(Guid id, CancellationToken cancellationToken) => RemoveAsync(db.Subscriptions.Where(known => known.Id == id), cancellationToken);
+
+    private Subscription Add(Guid id, string userId, string endpoint, string digest, PushSubscription subscription)
+    {
+        var row = new Subscription
+        {
+            Id = id,
+            UserId = userId,
+            Endpoint = endpoint,
+            EndpointDigest = digest,
+            P256dh = subscription.P256dh,
+            Auth = subscription.Auth,
+            ExpirationTime = subscription.ExpirationTime,
+
+            // A browser binds it to the endpoint, so it stays.
+            ApplicationServerKey = keys.Current.PublicKey,
+            CreatedAt = time.GetUtcNow(),
+        };
+        row.StoreKeys(subscription.P256dh, subscription.Auth, cipher);
+        return db.Subscriptions.Add(row).Entity;
+    }
+
+    private async Task<bool> RemoveAsync(IQueryable<Subscription> which, CancellationToken cancellationToken)
+    {
+        // Kept over a second try: where the first was committed though its answer was lost, the second finds nothing.
+        Subscription? removed = null;
+        await db.InTransactionAsync(
+            async () =>
+            {
+                if (await which.Select(known => known.EndpointDigest).FirstOrDefaultAsync(cancellationToken) is not { } digest)
+                {
+                    return false;
+                }
+
+                await db.LockAsync(LockOf(digest), cancellationToken);
+                var row = await which.FirstOrDefaultAsync(cancellationToken);
+                if (row is not null)
+                {
+                    removed = row;
+                    await DeleteAsync(row, cancellationToken);
+                }
+
+                return true;
+            },
+            cancellationToken);
+        if (removed is null)
         {
             return false;
         }
 
-        cache.Evict(userId);
-        await bus.Publish(new SubscriptionRemoved(id, userId), CancellationToken.None);
+        cache.Evict(removed.UserId);
         return true;
     }
 
-    /// <summary>Removes the user's subscription of this endpoint.</summary>
-    /// <returns>False if they have none.</returns>
-    public async Task<bool> RemoveAsync(string userId, string endpoint, CancellationToken cancellationToken)
+    private async Task DeleteAsync(Subscription row, CancellationToken cancellationToken)
     {
-        var digest = EndpointDigests.OfText(endpoint);
-        var id = await db.Subscriptions
-            .Where(known => known.EndpointDigest == digest && known.UserId == userId)
-            .Select(known => (Guid?)known.Id)
-            .FirstOrDefaultAsync(cancellationToken);
-        return id is { } found && await RemoveAsync(userId, found, cancellationToken);
+        db.Subscriptions.Remove(row);
+        await PublishAsync(row.Id, new SubscriptionRemoved(row.Id, row.UserId), cancellationToken);
+        await db.SaveChangesAsync(cancellationToken);
     }
 
-    private async Task<Guid?> DeleteAsync(string userId, string endpointDigest, CancellationToken cancellationToken)
-    {
-        var mine = db.Subscriptions.Where(known => known.EndpointDigest == endpointDigest && known.UserId == userId);
-        var id = await mine.Select(known => (Guid?)known.Id).FirstOrDefaultAsync(cancellationToken);
-        await mine.ExecuteDeleteAsync(cancellationToken);
-        return id;
-    }
+    // Half a character has no UTF-8, and so no place in a store.
+    private static string? Cut(string? userAgent) => userAgent is not { Length: > MaxUserAgentLength } ? userAgent
+        : userAgent[..(char.IsHighSurrogate(userAgent[MaxUserAgentLength - 1]) ? MaxUserAgentLength - 1 : MaxUserAgentLength)];
+
+    private static string LockOf(string digest) => $"endpoint/{digest}";
+
+    private Task PublishAsync<T>(Guid subscriptionId, T message, CancellationToken cancellationToken)
+        where T : class => bus.Publish(message, context => context.ConversationId = subscriptionId, cancellationToken);
 }

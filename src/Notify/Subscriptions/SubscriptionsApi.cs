@@ -92,7 +92,7 @@ internal static class SubscriptionsApi
         };
     }
 
-    private static string? ReplacesOf(ReadOnlyMemory<byte> body)
+    internal static string? ReplacesOf(ReadOnlyMemory<byte> body)
     {
         try
         {

@@ -12,6 +12,13 @@ public sealed class SubscriptionsOptions
     [Range(1, 10_000)]
     public int MaxPerUser { get; set; } = 100;
 
+    /// <summary>
+    /// Days for which a push service must have failed at a subscription, with nothing accepted, before it is taken to be gone; 1 to 3,650, default 90; null, that
+    /// is empty, for never. What counts is what <see cref="SubscriptionAgeing"/> says.
+    /// </summary>
+    [Range(1, 3650)]
+    public int? ExpireAfterFailingDays { get; set; } = 90;
+
     /// <summary>How long a user's subscriptions stay in memory, 1 second to 1 day; default 5 minutes. A change evicts at once.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan CacheFor { get; set; } = TimeSpan.FromMinutes(5);

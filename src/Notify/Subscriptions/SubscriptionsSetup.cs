@@ -6,6 +6,6 @@ internal static class SubscriptionsSetup
     public static IServiceCollection AddNotifySubscriptions(this IServiceCollection services)
     {
         services.AddHybridCache();
-        return services.AddSingleton<SubscriptionCache>().AddScoped<SubscriptionRegistry>();
+        return services.AddSingleton<SubscriptionCache>().AddScoped<SubscriptionRegistry>().AddScoped<SubscriptionAgeing>();
     }
 }

@@ -31,7 +31,7 @@ export interface Options {
   /**
    * The application's own authorization, as headers or as a function called before each request.
    * Plain headers are also kept in IndexedDB, where the service worker finds them when it must renew a subscription
-   * with no page open; a function's are not, and such a renewal is completed by the next `subscribe()`.
+   * with no page open; a function's are not, and such a renewal is completed by the next `configure()` or `subscribe()`.
    */
   headers?: RequestHeaders | (() => RequestHeaders | Promise<RequestHeaders>);
   /** URL of the service worker on the application's own origin. Default: `/service-worker.js`. */
@@ -82,10 +82,13 @@ export interface ShownNotification {
   /** Milliseconds since 1970-01-01T00:00Z. */
   timestamp?: number;
   actions?: NotificationAction[];
-  data: { messageId?: string; conversationId?: string; [name: string]: unknown };
+  /** The number for the application's icon. */
+  badgeCount?: number;
+  /** `publishedAt`: milliseconds since 1970-01-01T00:00Z. */
+  data: { messageId?: string; conversationId?: string; publishedAt?: number; [name: string]: unknown };
 }
 
-/** Sets options for all later calls; each call may override them. */
+/** Sets options for all later calls; each call may override them. Then reconciles, in the background. Call it on every page, once the user is signed in. */
 export declare function configure(options: Options): void;
 
 /** What this browser lacks, if anything, to receive push messages. */
@@ -100,6 +103,14 @@ export declare function state(options?: Options): Promise<State>;
  * @throws {NotifyError}
  */
 export declare function subscribe(options?: Options): Promise<Registered>;
+
+/**
+ * Sets right what has changed since `subscribe()` was called in this browser: another user, another key of the service, another
+ * endpoint, a service that has forgotten it, a permission that was taken back. Asks the user nothing, and does nothing (undefined) where
+ * `subscribe()` was never called or `unsubscribe()` was. `configure()` calls it.
+ * @throws {NotifyError}
+ */
+export declare function reconcile(options?: Options): Promise<Registered | undefined>;
 
 /**
  * Ends the push subscription of this browser; true when there was one. When the service cannot be told, the browser

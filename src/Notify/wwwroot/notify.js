@@ -4,8 +4,8 @@
 //   configure({ headers: async () => ({ Authorization: `Bearer ${await token()}` }) });
 //   button.onclick = () => subscribe();
 //
-// Once permission is granted, call subscribe() whenever your user is signed in: it repeats nothing
-// the browser and the service already agree on, and repairs what they do not. Types: notify.d.ts.
+// Call configure() on every page, once your user is signed in: where this browser was subscribed before, it
+// sets right what has changed since (see reconcile). Types: notify.d.ts.
 
 /** The one error this module throws: `code` is stable, `status` is the HTTP status where there was one. */
 export class NotifyError extends Error {
@@ -24,9 +24,10 @@ const defaults = {
   scope: undefined,
 };
 
-/** Sets options for all later calls; each call may override them. */
+/** Sets options for all later calls; each call may override them. Then reconciles, in the background. */
 export function configure(options) {
   Object.assign(defaults, known(options));
+  reconcile().catch(() => {});
 }
 
 /** What this browser lacks, if anything, to receive push messages. */
@@ -57,7 +58,13 @@ export async function state(options) {
   };
 }
 
-let subscribing = Promise.resolve();
+// One after the other: two clicks must not make two push subscriptions, and the last user wins.
+let last = Promise.resolve();
+
+function inTurn(action) {
+  last = last.catch(() => {}).then(action);
+  return last;
+}
 
 /**
  * Subscribes this browser for the user whom the headers name. Idempotent. The first call must come from a user gesture,
@@ -67,12 +74,30 @@ export function subscribe(options) {
   const { supported, missing } = isSupported();
   // Asked before anything is awaited, while the user gesture lasts.
   const permission = supported && Notification.requestPermission();
-  // One after the other: two clicks must not make two push subscriptions, and the last user wins.
-  subscribing = subscribing.catch(() => {}).then(async () => {
+  return inTurn(async () => {
     if (!supported) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${missing.join(", ")}.`);
     return subscribeNow(settle(options), await permission);
   });
-  return subscribing;
+}
+
+/**
+ * Sets right what has changed since subscribe() was called in this browser: another user, another key of the service, another
+ * endpoint, a service that has forgotten it, a permission that was taken back. Asks the user nothing, and does nothing where
+ * subscribe() was never called or unsubscribe() was. configure() calls it.
+ */
+export function reconcile(options) {
+  return inTurn(async () => {
+    if (!isSupported().supported) return undefined;
+    const settled = settle(options);
+    const registration = await findRegistration(settled);
+    const saved = registration && (await settings.read(registration.scope));
+    if (!saved) return undefined;
+    if (Notification.permission === "granted") return subscribeNow(settled, "granted");
+    // Taken back: the browser has dropped the subscription without a word to anybody. Should it be given again, the user is subscribed again.
+    if (saved.endpoint) await remove(settled, saved.endpoint);
+    await settings.write(registration.scope, { ...saved, endpoint: undefined });
+    return undefined;
+  });
 }
 
 async function subscribeNow(options, permission) {
@@ -87,9 +112,9 @@ async function subscribeNow(options, permission) {
   const before = replaced ?? saved?.endpoint;
   const replaces = before && before !== subscription.endpoint ? before : undefined;
 
-  // Without the endpoint: it becomes the registered one only once the service has taken it.
+  // The endpoint becomes the registered one, and the headers those of the worker, only once the service has taken them.
   const worker = { api: options.api, headers: typeof options.headers === "function" ? {} : options.headers };
-  await settings.write(registration.scope, { ...worker, endpoint: before });
+  await settings.write(registration.scope, { ...worker, ...saved, endpoint: before });
   const { id, isNew } = await call(options, "POST", "api/subscriptions", { ...subscription.toJSON(), replaces });
   await settings.write(registration.scope, { ...worker, endpoint: subscription.endpoint });
   return { id, isNew };
@@ -112,21 +137,33 @@ async function subscribeAt(pushManager, publicKey) {
  * Ends the push subscription of this browser; true when there was one. When the service cannot be told, the browser
  * is unsubscribed all the same (the service learns it from the push service at the next push) and the error is thrown.
  */
-export async function unsubscribe(options) {
-  if (!isSupported().supported) return false;
-  options = settle(options);
-  const registration = await findRegistration(options);
-  const subscription = await registration?.pushManager.getSubscription();
-  if (!subscription) return false;
-  try {
-    await call(options, "DELETE", `api/subscriptions?endpoint=${encodeURIComponent(subscription.endpoint)}`);
-  } catch (error) {
-    if (error.status !== 404) throw error;
-  } finally {
-    await subscription.unsubscribe();
+export function unsubscribe(options) {
+  return inTurn(async () => {
+    if (!isSupported().supported) return false;
+    const settled = settle(options);
+    const registration = await findRegistration(settled);
+    if (!registration) return false;
+    const subscription = await registration.pushManager.getSubscription();
+    // The browser may have dropped it unasked, and the service not know yet.
+    const endpoint = subscription?.endpoint ?? (await settings.read(registration.scope))?.endpoint;
+    // First, so that whatever fails below nothing subscribes this browser again.
     await settings.write(registration.scope, undefined);
+    try {
+      if (endpoint) await remove(settled, endpoint);
+    } finally {
+      await subscription?.unsubscribe();
+    }
+    return Boolean(subscription);
+  });
+}
+
+async function remove(options, endpoint) {
+  try {
+    await call(options, "DELETE", `api/subscriptions?endpoint=${encodeURIComponent(endpoint)}`);
+  } catch (error) {
+    // It is gone already, or somebody else's.
+    if (error.status !== 404) throw error;
   }
-  return true;
 }
 
 /** Calls the handler with each notification that arrives while this page is open. Returns a function that stops it. */
@@ -189,6 +226,8 @@ async function call({ api, headers }, method, path, body) {
       method,
       headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), ...own },
       body: body && JSON.stringify(body),
+      // What comes after it waits for it.
+      signal: AbortSignal.timeout?.(30_000),
     });
   } catch (cause) {
     throw new NotifyError("network_error", "Notify could not be reached.", { cause });

@@ -117,29 +117,37 @@ async function send() {
   void followDeliveries(messageId).catch(report);
 }
 
-// Asks until every row has come to an end, less often as it takes longer; a newer message takes over.
+// Asks until every row has come to an end, less often as it takes longer; a newer message takes over. Whether what was accepted is also
+// displayed, a browser says soon or never.
 async function followDeliveries(messageId) {
   const end = performance.now() + 10 * 60_000;
   let seen;
+  let settled;
   for (let pause = 200; messageId === lastMessage && performance.now() < end; pause = Math.min(pause * 1.5, 3000)) {
     const rows = await call("GET", `/api/messages/${messageId}/deliveries`);
     if (messageId !== lastMessage) return;
     // Filled on change alone, since a screen reader speaks what is filled in.
     if (seen !== (seen = JSON.stringify(rows))) fill("deliveries", rows.map(delivery));
-    if (rows.length > 0 && rows.every(({ state }) => moods[state] !== "wait")) return void showSubscriptions().catch(report);
+    if (rows.length > 0 && rows.every(({ state }) => moods[state] !== "wait")) {
+      if (!settled) void showSubscriptions().catch(report);
+      settled ??= performance.now();
+      if (rows.every(({ state }) => state !== "accepted") || performance.now() > settled + 10_000) return;
+    }
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
 const moods = { pending: "wait", retrying: "wait", expired: "bad", failed: "bad" };
 
-function delivery({ userId, state, attempts, status, reason, nextAttemptAt, updatedAt }) {
+function delivery({ userId, state, attempts, status, reason, nextAttemptAt, updatedAt, displayedAt, clickedAt, clickedAction }) {
   const facts = [
     `${attempts} ${attempts === 1 ? "attempt" : "attempts"}`,
     status && `HTTP ${status}`,
     reason,
     state === "retrying" && nextAttemptAt && `next at ${time(nextAttemptAt)}`,
     updatedAt && time(updatedAt),
+    displayedAt && `displayed ${time(displayedAt)}`,
+    clickedAt && `${clickedAction ? `“${clickedAction}” clicked` : "clicked"} ${time(clickedAt)}`,
   ];
   return element("li", {},
     element("div", { className: "what" }, element("strong", {}, userId), element("small", {}, facts.filter(Boolean).join(" · "))),
@@ -150,7 +158,7 @@ function showArrived({ title, body, navigate, data }) {
   const took = postedAt.has(data.messageId) && `${Math.round(performance.now() - postedAt.get(data.messageId))} ms`;
   const row = element("li", {},
     element("div", { className: "what" },
-      element("strong", {}, title), body ? element("span", {}, body) : "", navigate && navigate !== "/" ? element("small", {}, navigate) : ""),
+      element("strong", {}, title), body ? element("span", {}, body) : "", navigate && !["/", "./"].includes(navigate) ? element("small", {}, navigate) : ""),
     element("span", { className: "figure" }, took ? element("b", {}, took) : "", time(Date.now())));
   $("arrived").prepend(row);
   $("arrived-empty").hidden = true;

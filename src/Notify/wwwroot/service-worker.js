@@ -11,16 +11,25 @@
   self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
   self.addEventListener("push", (event) => event.waitUntil(receive(event.data)));
   self.addEventListener("notificationclick", (event) => {
+    const { data } = event.notification;
     event.notification.close();
-    event.waitUntil(open(target(event.notification.data, event.action)));
+    event.waitUntil(Promise.allSettled([open(target(data, event.action)), report(data, "clicked", event.action || undefined)]));
   });
   // A listener makes some browsers report a dismissal to the worker; nothing follows from it here.
   self.addEventListener("notificationclose", () => {});
   self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 
+  // One after the other: a browser may run push events at once, and the look at what is shown must not be overtaken.
+  // One that hangs holds the others up no longer than this.
+  const PATIENCE = 3000;
+  let showing = Promise.resolve();
+
   async function receive(data) {
     const notification = read(data);
-    await Promise.all([show(notification), tell(notification)]);
+    const shown = Promise.race([showing, new Promise((resolve) => setTimeout(resolve, PATIENCE))]).then(() => show(notification));
+    showing = shown.catch(() => {});
+    const [isShown] = await Promise.all([shown, tell(notification).catch(() => {})]);
+    if (isShown) await report(notification.data, "displayed");
   }
 
   // Whatever comes, something is shown: a browser takes the subscription from a site that stays silent.
@@ -35,28 +44,76 @@
     for (const name of ["requireInteraction", "renotify", "silent"])
       if (typeof source[name] === "boolean") notification[name] = source[name];
     if (Number.isFinite(source.timestamp)) notification.timestamp = source.timestamp;
+    const badge = Number(content.app_badge ?? source.app_badge ?? NaN);
+    if (Number.isSafeInteger(badge) && badge >= 0) notification.badgeCount = badge;
     if (Array.isArray(source.actions))
       notification.actions = source.actions.filter((action) => typeof action?.action === "string" && typeof action?.title === "string");
     return notification;
   }
 
-  function show(notification) {
-    const { title, navigate, renotify, actions = [], ...rest } = notification;
+  // Whether it was this one that was shown.
+  async function show(notification) {
+    const { title, navigate, renotify, badgeCount, actions = [], ...rest } = notification;
+    // A push message may come twice: the second replaces the first.
+    const tag = rest.tag ?? rest.data.messageId ?? "";
+    const newer = await findNewer(tag, rest.data.publishedAt).catch(() => undefined);
+    if (newer) {
+      // Something must be shown for each push; the newer one again, without a sound.
+      await display(newer.title, { ...optionsOf(newer), silent: true });
+      return false;
+    }
+    if (badgeCount !== undefined) self.navigator.setAppBadge?.(badgeCount).catch(() => {});
     const options = {
       ...rest,
-      // A push message may come twice: the second replaces the first.
-      tag: rest.tag ?? rest.data.messageId ?? "",
+      tag,
       actions: actions.slice(0, self.Notification?.maxActions ?? 0).map(({ action, title, icon }) => ({ action, title, icon })),
       data: { ...rest.data, navigate, actions: Object.fromEntries(actions.map((action) => [action.action, action.navigate])) },
     };
     // Without a tag, renotify is a TypeError.
     if (renotify && options.tag) options.renotify = true;
+    await display(title, options);
+    return true;
+  }
+
+  function display(title, options) {
     return self.registration.showNotification(title, options).catch(() =>
       // An option this browser refuses must not cost the notification.
       self.registration.showNotification(title, { body: options.body, tag: options.tag, data: options.data }));
   }
 
-  async function tell(notification) {
+  // Push services promise no order. Publishers' clocks differ a little; within that the order of arrival counts.
+  const CLOCKS_DIFFER = 1000;
+
+  async function findNewer(tag, publishedAt) {
+    if (!tag || !Number.isFinite(publishedAt)) return undefined;
+    const shown = await self.registration.getNotifications({ tag });
+    return shown.find(({ data }) => data?.publishedAt > publishedAt + CLOCKS_DIFFER);
+  }
+
+  function optionsOf({ body, tag, icon, image, data, timestamp, requireInteraction, actions }) {
+    return { body, tag, icon, image, data, timestamp, requireInteraction, actions };
+  }
+
+  // Best effort: a report that is lost is not made again, and must never cost what it reports of.
+  async function report(data, event, action) {
+    const token = data?.receipt;
+    if (typeof token !== "string") return;
+    try {
+      const { api } = (await stored("readonly", (store) => store.get(self.registration.scope))) ?? {};
+      await fetch(new URL("api/receipts", api ?? new URL("/", self.location)), {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ token, event, action }),
+        keepalive: true,
+      });
+    } catch {
+      // The service cannot be reached.
+    }
+  }
+
+  async function tell({ ...notification }) {
+    // The receipt is the worker's own.
+    notification.data = { ...notification.data, receipt: undefined };
     for (const client of await windows()) client.postMessage({ type: "notify:push", notification });
   }
 
@@ -89,7 +146,7 @@
   }
 
   // The browser has dropped the push subscription. When the service cannot be told now, the settings keep the old
-  // endpoint, and the next subscribe() of notify.js reports both.
+  // endpoint, and the next configure() or subscribe() of notify.js reports both.
   async function renew({ oldSubscription, newSubscription }) {
     const settings = (await stored("readonly", (store) => store.get(self.registration.scope))) ?? {};
     const api = settings.api ?? new URL("/", self.location).href;

@@ -1,57 +1,43 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
-using System.Security.Claims;
 using System.Text;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Logging;
-using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Notify.WebPush;
 
 namespace Notify.Tests.Authentication;
 
-/// <summary>Outside Development only the application's tokens count.</summary>
-public sealed class TokenTests : IAsyncLifetime
+/// <summary>Outside Development, with a shared key.</summary>
+public sealed class ProductionService : IAsyncLifetime
 {
-    private const string Key = "0123456789abcdef0123456789abcdef";
+    public NotifyService Service { get; private set; } = null!;
 
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("notify-test-");
-    private WebApplication _app = null!;
-    private HttpClient _http = null!;
-
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+    public static string[] Settings(VapidKeyPair pair) =>
+    [
+        "--environment=Production", "--Notify:Vapid:Subject=mailto:ops@example.com", $"--Notify:Vapid:PublicKey={pair.PublicKey}", $"--Notify:Vapid:PrivateKey={pair.PrivateKey}",
+        $"--Notify:Auth:SigningKey={Tokens.SigningKey}", "--Notify:Auth:Audience=notify",
+    ];
 
     public async ValueTask InitializeAsync()
     {
         using var pair = VapidKeyPair.Generate();
-        _app = NotifyApplication.Create(
-        [
-            "--environment=Production",
-            "--urls=http://127.0.0.1:0",
-            $"--ConnectionStrings:Notify=Data Source={Path.Combine(_folder.FullName, "notify.db")}",
-            "--Notify:Vapid:Subject=mailto:ops@example.com",
-            $"--Notify:Vapid:PublicKey={pair.PublicKey}",
-            $"--Notify:Vapid:PrivateKey={pair.PrivateKey}",
-            $"--Notify:Auth:SigningKey={Key}",
-            "--Notify:Auth:Audience=notify",
-        ],
-        builder => builder.Logging.ClearProviders());
-        await _app.StartAsync(Cancellation);
-        _http = new HttpClient { BaseAddress = NotifyApplication.AddressOf(_app) };
+        Service = await NotifyService.StartAsync(Settings(pair));
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        _http.Dispose();
-        await _app.StopAsync();
-        await _app.DisposeAsync();
-        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
-        _folder.Delete(recursive: true);
-    }
+    public ValueTask DisposeAsync() => Service.DisposeAsync();
+}
+
+/// <summary>Outside Development only the application's tokens count.</summary>
+public sealed class TokenTests(ProductionService shared) : IClassFixture<ProductionService>, IDisposable
+{
+    private readonly HttpClient _http = new() { BaseAddress = shared.Service.Url };
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _http.Dispose();
 
     [Fact]
-    public async Task A_token_names_the_user_by_its_sub_claim() => Assert.Equal(HttpStatusCode.OK, await GetAsync(Token()));
+    public async Task A_token_names_the_user_by_its_sub_claim() => Assert.Equal(HttpStatusCode.OK, await GetAsync(Tokens.Signed()));
 
     [Fact]
     public async Task The_development_header_does_not_count()
@@ -62,56 +48,84 @@ public sealed class TokenTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_token_of_another_key_audience_algorithm_or_time_does_not_count()
+    public async Task A_token_of_another_key_audience_or_algorithm_does_not_count()
     {
-        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(Token(key: new string('x', 32))));
-        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(Token(audience: "another")));
-        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(Token(algorithm: SecurityAlgorithms.HmacSha512, key: Key + Key)));
-        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(Token(expires: DateTime.UtcNow.AddHours(-1))));
-        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEiLCJhdWQiOiJub3RpZnkiLCJleHAiOjk5OTk5OTk5OTl9."));
+        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(Tokens.Create(Credentials(new string('x', 32), SecurityAlgorithms.HmacSha256))));
+        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(Tokens.Signed(token => token.Audience = "another")));
+        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(Tokens.Signed(token => token.Audience = null)));
+        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(Tokens.Create(Credentials(Tokens.SigningKey + Tokens.SigningKey, SecurityAlgorithms.HmacSha512))));
+        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(Tokens.Create(null)));
+        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync("not.a.token"));
     }
 
     [Theory]
-    [InlineData(null, HttpStatusCode.Forbidden)]
-    [InlineData("notify.publisher", HttpStatusCode.Forbidden)]
-    [InlineData("openid notify.publish", HttpStatusCode.Accepted)]
-    public async Task Publishing_takes_the_scope(string? scope, HttpStatusCode expected)
+    [InlineData(-600, -60, HttpStatusCode.Unauthorized)]
+    [InlineData(60, 600, HttpStatusCode.Unauthorized)]
+    [InlineData(-600, -5, HttpStatusCode.OK)]
+    [InlineData(5, 600, HttpStatusCode.OK)]
+    public async Task A_token_counts_in_its_time_with_half_a_minute_for_clocks_that_differ(int from, int to, HttpStatusCode expected) =>
+        Assert.Equal(expected, await GetAsync(Tokens.Signed(Tokens.Between(from, to))));
+
+    [Fact]
+    public async Task A_token_without_end_does_not_count()
+    {
+        var handler = new Microsoft.IdentityModel.JsonWebTokens.JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false };
+        var token = handler.CreateToken(new SecurityTokenDescriptor { Subject = Tokens.Claims(("sub", "ada")), Audience = "notify", SigningCredentials = Credentials(Tokens.SigningKey, SecurityAlgorithms.HmacSha256) });
+
+        Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(token));
+    }
+
+    [Fact]
+    public async Task A_token_that_names_no_user_opens_no_users_subscriptions()
+    {
+        Assert.Equal(HttpStatusCode.Forbidden, await GetAsync(Tokens.Signed(token => token.Subject = Tokens.Claims())));
+        Assert.Equal(HttpStatusCode.Forbidden, await GetAsync(Tokens.Signed(token => token.Subject = Tokens.Claims(("sub", "")))));
+        Assert.Equal(HttpStatusCode.Forbidden, await GetAsync(Tokens.Signed(token => token.Subject = Tokens.Claims(("sub", new string('x', 257))))));
+        Assert.Equal(HttpStatusCode.Forbidden, await GetAsync(Tokens.Signed(token => token.Subject = Tokens.Claims(("sub", "a\u0000b")))));
+    }
+
+    [Theory]
+    [InlineData(null, null, false)]
+    [InlineData("scope", "notify.publisher", false)]
+    [InlineData("scope", "xnotify.publish", false)]
+    [InlineData("role", "notify.publish", false)]
+    [InlineData("scope", "openid notify.publish", true)]
+    [InlineData("scp", "openid notify.publish", true)]
+    [InlineData("scp", "notify.publish", true)]
+    public async Task Publishing_and_asking_after_deliveries_take_the_scope(string? claim, string? value, bool isLetIn)
+    {
+        var token = Tokens.Signed(token => token.Subject = claim is null ? token.Subject : Tokens.Claims(("sub", "ada"), (claim, value!)));
+
+        Assert.Equal(isLetIn ? HttpStatusCode.Accepted : HttpStatusCode.Forbidden, await PublishAsync(token));
+        Assert.Equal(isLetIn ? HttpStatusCode.OK : HttpStatusCode.Forbidden, await GetAsync(token, $"api/messages/{Guid.NewGuid()}/deliveries"));
+    }
+
+    [Fact]
+    public async Task The_scopes_may_be_a_list()
+    {
+        var token = Tokens.Signed(token => token.Claims = new Dictionary<string, object> { ["scp"] = new[] { "openid", "notify.publish" } });
+
+        Assert.Equal(HttpStatusCode.Accepted, await PublishAsync(token));
+    }
+
+    private async Task<HttpStatusCode> PublishAsync(string token)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "api/messages")
         {
             Content = JsonContent.Create(new { messageId = Guid.NewGuid(), recipientIds = new[] { "ada" }, title = "t" }),
         };
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Token(scope: scope));
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         using var response = await _http.SendAsync(request, Cancellation);
-
-        Assert.Equal(expected, response.StatusCode);
+        return response.StatusCode;
     }
 
-    private async Task<HttpStatusCode> GetAsync(string? token)
+    private async Task<HttpStatusCode> GetAsync(string? token, string path = "api/subscriptions")
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, "api/subscriptions");
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
         request.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
         using var response = await _http.SendAsync(request, Cancellation);
         return response.StatusCode;
     }
 
-    private static string Token(string key = Key, string audience = "notify", string algorithm = SecurityAlgorithms.HmacSha256, DateTime? expires = null, string? scope = null)
-    {
-        var claims = new List<Claim> { new("sub", "ada") };
-        if (scope is not null)
-        {
-            claims.Add(new Claim("scope", scope));
-        }
-
-        var end = expires ?? DateTime.UtcNow.AddMinutes(5);
-        return new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
-        {
-            Subject = new ClaimsIdentity(claims),
-            Audience = audience,
-            NotBefore = end.AddHours(-2),
-            IssuedAt = end.AddHours(-2),
-            Expires = end,
-            SigningCredentials = new SigningCredentials(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(key)), algorithm),
-        });
-    }
+    private static SigningCredentials Credentials(string key, string algorithm) => new(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(key)), algorithm);
 }

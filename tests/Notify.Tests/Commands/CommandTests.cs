@@ -1,4 +1,7 @@
 using System.Text.Json;
+using Notify.Store;
+using Notify.Subscriptions;
+using Notify.Tests.Store;
 using Notify.WebPush;
 
 namespace Notify.Tests.Commands;
@@ -50,6 +53,52 @@ public sealed class CommandTests
 
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("vapid generate", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Vapid_check_tells_how_far_a_change_of_keys_has_come()
+    {
+        var folder = Directory.CreateTempSubdirectory("notify-test-");
+        try
+        {
+            var database = new TestDatabase(StoreKind.Sqlite, $"Data Source={Path.Combine(folder.FullName, "notify.db")}");
+            using var current = VapidKeyPair.Generate();
+            using var previous = VapidKeyPair.Generate();
+            var settings = new Dictionary<string, string>
+            {
+                ["ConnectionStrings__Notify"] = database.ConnectionString,
+                ["Notify__Vapid__Subject"] = "mailto:ops@example.com",
+                ["Notify__Vapid__PublicKey"] = current.PublicKey,
+                ["Notify__Vapid__PrivateKey"] = current.PrivateKey,
+
+                // Padded, as some tools print it; subscriptions have it without.
+                ["Notify__Vapid__Previous__0__PublicKey"] = previous.PublicKey + "=",
+                ["Notify__Vapid__Previous__0__PrivateKey"] = previous.PrivateKey + "=",
+            };
+            var before = await NotifyProcess.RunAsync(settings, "vapid", "check");
+            await NotifyProcess.RunAsync(settings, "migrate");
+            await using (var store = TestStore.Of(database))
+            {
+                await using var db = store.Open();
+                foreach (var key in (string[])[current.PublicKey, current.PublicKey, current.PublicKey, previous.PublicKey, previous.PublicKey, "another"])
+                {
+                    var push = TestStore.NewPushSubscription();
+                    db.Add(new Subscription { Id = Guid.CreateVersion7(), UserId = "ada", Endpoint = push.Endpoint.OriginalString, EndpointDigest = EndpointDigests.Of(push.Endpoint.OriginalString), P256dh = push.P256dh, Auth = push.Auth, ApplicationServerKey = key });
+                }
+
+                await db.SaveChangesAsync(TestContext.Current.CancellationToken);
+            }
+
+            var after = await NotifyProcess.RunAsync(settings, "vapid", "check");
+
+            Assert.Equal((0, 0), (before.ExitCode, after.ExitCode));
+            Assert.Contains("The subscriptions were not counted: no store", before.Output, StringComparison.Ordinal);
+            Assert.Contains("Subscriptions: 6, of which 3 with the current key; 2 with Notify__Vapid__Previous__0; 1 with a key that is not configured", after.Output, StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Fact]

@@ -28,13 +28,15 @@ public sealed class ApplicationServer(LocalPushServer pushService, TimeProvider?
 
     public DateTimeOffset Now => (timeProvider ?? TimeProvider.System).GetUtcNow();
 
-    public string Sign(JsonObject header, JsonObject claims)
+    public string Sign(JsonObject header, JsonObject claims) => Sign(header.ToJsonString(), claims.ToJsonString());
+
+    public string Sign(string header, string claims)
     {
         string signed = $"{Part(header)}.{Part(claims)}";
         byte[] signature = _key.SignData(Encoding.ASCII.GetBytes(signed), HashAlgorithmName.SHA256);
         return $"{signed}.{Base64Url.EncodeToString(signature)}";
 
-        static string Part(JsonObject json) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(json.ToJsonString()));
+        static string Part(string json) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(json));
     }
 
     public string Authorization(JsonObject? claims = null) => $"vapid t={Sign(Header, claims ?? Claims())}, k={PublicKey}";

@@ -149,6 +149,10 @@ public sealed class BrowserConnectionTests : LocalPushTest
     [InlineData("""{"messageType":"ack"}""")]
     [InlineData("""{"messageType":"ack","updates":[1]}""")]
     [InlineData("""{"messageType":"ack","updates":[{"channelID":"a","version":"1","code":"x"}]}""")]
+    [InlineData("""{"messageType":"ack","updates":[{"channelID":"a","version":"1","code":1.5}]}""")]
+    [InlineData("""{"messageType":"nack","code":1e10}""")]
+    [InlineData("""{"messageType":"nack","code":99999999999}""")]
+    [InlineData("""{"messageType":"\ud800"}""")]
     public async Task A_malformed_message_closes_the_connection_politely(string message)
     {
         using RawUserAgent userAgent = await RawUserAgent.OpenAsync(PushService.Url);

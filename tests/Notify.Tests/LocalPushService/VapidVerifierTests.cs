@@ -135,6 +135,18 @@ public sealed class VapidVerifierTests : LocalPushTest
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
     }
 
+    [Theory]
+    [InlineData("aud")]
+    [InlineData("sub")]
+    [InlineData("half")]
+    public async Task A_token_with_half_a_surrogate_pair_for_a_text_or_a_name_is_refused(string name)
+    {
+        JsonObject claims = ApplicationServer.Claims();
+        claims[name] = "half";
+        string token = ApplicationServer.Sign(ApplicationServer.Header.ToJsonString(), claims.ToJsonString().Replace("half", "\\ud800", StringComparison.Ordinal));
+        await AssertAuthorizationRefusedAsync($"vapid t={token}, k={ApplicationServer.PublicKey}", HttpStatusCode.Unauthorized, "BadJwtToken");
+    }
+
     [Fact]
     public async Task A_token_is_taken_again_until_it_expires()
     {

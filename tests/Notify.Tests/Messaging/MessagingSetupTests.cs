@@ -37,6 +37,7 @@ public sealed class MessagingSetupTests
                 // By default a harness takes a bus that is silent for a second to be done; the first message of a process may take longer.
                 bus.SetTestTimeouts(testInactivityTimeout: TimeSpan.FromSeconds(60), testTimeout: TimeSpan.FromSeconds(60));
                 bus.AddNotifyConsumers();
+                bus.AddNotifyOutbox(StoreKind.Sqlite);
             })
             .BuildServiceProvider(validateScopes: true);
         await services.GetRequiredService<VapidKeyRing>().LoadAsync(Cancellation);

@@ -23,7 +23,7 @@ public sealed class HousekeepingTests
         {
             foreach (var (id, at) in new[] { (old, time.GetUtcNow()), (recent, time.GetUtcNow() + TimeSpan.FromMinutes(2)) })
             {
-                db.Add(new FannedOutMessage { MessageId = id, FannedOutAt = at });
+                db.Add(new FannedOutPart { MessageId = id, Count = 1, FannedOutAt = at });
                 db.Add(new Delivery { MessageId = id, SubscriptionId = Guid.NewGuid(), UserId = "ada", State = DeliveryState.Accepted, UpdatedAt = at });
             }
 
@@ -40,7 +40,7 @@ public sealed class HousekeepingTests
         await housekeeping.SweepAsync(Cancellation);
 
         await using var after = store.Open();
-        Assert.Equal(recent, Assert.Single(await after.FannedOutMessages.ToListAsync(Cancellation)).MessageId);
+        Assert.Equal(recent, Assert.Single(await after.FannedOutParts.ToListAsync(Cancellation)).MessageId);
         Assert.Equal(recent, Assert.Single(await after.Deliveries.ToListAsync(Cancellation)).MessageId);
     }
 }

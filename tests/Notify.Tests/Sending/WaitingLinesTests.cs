@@ -1,7 +1,5 @@
-using System.Data.Common;
-using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Notify.Contracts;
 using Notify.Sending;
@@ -9,11 +7,11 @@ using Notify.Tests.Store;
 
 namespace Notify.Tests.Sending;
 
-public sealed class WaitingLinesTests : IAsyncLifetime
+public abstract class WaitingLinesTests : IAsyncLifetime
 {
     private readonly FakeTimeProvider _time = new();
     private readonly Guid _subscription = Guid.NewGuid();
-    private readonly Failures _failures = new();
+    private readonly FailingQueries _failures = new();
     private TestStore _store = null!;
     private WaitingLines _lines = null!;
 
@@ -21,18 +19,22 @@ public sealed class WaitingLinesTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _store = await TestStore.CreateAsync(_failures);
-        _lines = new WaitingLines(_store.Factory, _time);
+        _store = await TestStore.CreateAsync(await NewDatabaseAsync(), _failures);
+        _lines = new WaitingLines(_store.Factory, _time, NullLogger<WaitingLines>.Instance);
     }
+
+    /// <summary>What the lines are kept in; SQLite if null.</summary>
+    protected virtual Task<TestDatabase?> NewDatabaseAsync() => Task.FromResult<TestDatabase?>(null);
 
     public async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
         await _lines.DisposeAsync();
         await _store.DisposeAsync();
     }
 
     [Fact]
-    public async Task Where_nothing_waits_a_push_goes_ahead() => Assert.Equal(new Turn.Go(0, null), await TurnAsync(Push()));
+    public async Task Where_nothing_waits_a_push_goes_ahead() => Assert.Equal(new Turn.Go(0, null, null), await TurnAsync(Push()));
 
     [Fact]
     public async Task The_first_to_wait_is_the_head_and_others_stand_in_line()
@@ -42,7 +44,7 @@ public sealed class WaitingLinesTests : IAsyncLifetime
 
         Assert.Equal(2, Assert.IsType<Turn.Go>(await TurnAsync(head, attemptsInLine: 2)).Attempts);
         Assert.Equal(In10Seconds, Assert.IsType<Turn.StoodInLine>(await TurnAsync(Push())).NextAttemptAt);
-        Assert.Equal(new Turn.Go(0, null), await TurnAsync(Push() with { SubscriptionId = Guid.NewGuid() }));
+        Assert.Equal(new Turn.Go(0, null, null), await TurnAsync(Push() with { SubscriptionId = Guid.NewGuid() }));
     }
 
     [Fact]
@@ -119,7 +121,7 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         var head = await HeadAsync(attempts: 3);
         var behind = await AppendAsync(2);
 
-        await using var other = new WaitingLines(_store.Factory, _time);
+        await using var other = new WaitingLines(_store.Factory, _time, NullLogger<WaitingLines>.Instance);
 
         Assert.Equal([new ReleasedPush(head, 3, In10Seconds)], await other.HeadsAsync(Cancellation));
         Assert.Equal(behind[..1], await AdvanceAsync(head, attempts: 3, other));
@@ -232,7 +234,7 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         await AppendAsync(1);
         Assert.Empty(await _lines.TakeOverdueAsync(In10Seconds - TimeSpan.FromSeconds(1), Cancellation));
         _time.Advance(TimeSpan.FromSeconds(11));
-        await using var other = new WaitingLines(_store.Factory, _time);
+        await using var other = new WaitingLines(_store.Factory, _time, NullLogger<WaitingLines>.Instance);
 
         var overdue = await Task.WhenAll(_lines.TakeOverdueAsync(In10Seconds, Cancellation), other.TakeOverdueAsync(In10Seconds, Cancellation));
 
@@ -347,26 +349,4 @@ public sealed class WaitingLinesTests : IAsyncLifetime
         TtlSeconds = 60,
         ExpiresAt = DateTimeOffset.UnixEpoch,
     };
-
-    /// <summary>Lets one query fail, as a locked database would.</summary>
-    private sealed class Failures : DbCommandInterceptor
-    {
-        private bool _failNext;
-
-        public bool HasFailed { get; private set; }
-
-        public void FailNext() => _failNext = true;
-
-        public override ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
-            DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
-        {
-            if (_failNext)
-            {
-                (_failNext, HasFailed) = (false, true);
-                throw new SqliteException("database is locked", 5);
-            }
-
-            return new(result);
-        }
-    }
 }

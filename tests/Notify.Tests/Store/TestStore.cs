@@ -9,29 +9,41 @@ using Notify.WebPush;
 
 namespace Notify.Tests.Store;
 
-/// <summary>A database file of its own, at the current schema.</summary>
+/// <summary>A store of its own, at the current schema: a SQLite file unless an empty database is given.</summary>
 public sealed class TestStore : IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("notify-test-");
     private readonly ServiceProvider _services;
 
-    private TestStore(IInterceptor[] interceptors)
+    private TestStore(TestDatabase? database, IInterceptor[] interceptors)
     {
-        ConnectionString = $"Data Source={Path.Combine(_folder.FullName, "notify.db")}";
-        _services = new ServiceCollection().AddPooledDbContextFactory<NotifyDbContext>(options => options.UseNotifySqlite(ConnectionString).AddInterceptors(interceptors)).BuildServiceProvider();
+        ConnectionString = database?.ConnectionString ?? $"Data Source={Path.Combine(_folder.FullName, "notify.db")}";
+        var services = new ServiceCollection();
+        _ = (database?.Kind ?? StoreKind.Sqlite) switch
+        {
+            StoreKind.PostgreSql => services.Add<PostgreSqlNotifyDbContext>(options => options.UseNotifyPostgreSql(ConnectionString).AddInterceptors(interceptors)),
+            StoreKind.SqlServer => services.Add<SqlServerNotifyDbContext>(options => options.UseNotifySqlServer(ConnectionString).AddInterceptors(interceptors)),
+            _ => services.Add<SqliteNotifyDbContext>(options => options.UseNotifySqlite(ConnectionString).AddInterceptors(interceptors)),
+        };
+        _services = services.BuildServiceProvider();
     }
 
     public string ConnectionString { get; }
 
     public IDbContextFactory<NotifyDbContext> Factory => _services.GetRequiredService<IDbContextFactory<NotifyDbContext>>();
 
-    public static async Task<TestStore> CreateAsync(params IInterceptor[] interceptors)
+    public static Task<TestStore> CreateAsync(params IInterceptor[] interceptors) => CreateAsync(null, interceptors);
+
+    public static async Task<TestStore> CreateAsync(TestDatabase? database, params IInterceptor[] interceptors)
     {
-        var store = new TestStore(interceptors);
+        var store = new TestStore(database, interceptors);
         await using var db = store.Open();
         await db.Database.MigrateAsync(TestContext.Current.CancellationToken);
         return store;
     }
+
+    /// <summary>A store that others have filled.</summary>
+    public static TestStore Of(TestDatabase database) => new(database, []);
 
     public NotifyDbContext Open() => Factory.CreateDbContext();
 

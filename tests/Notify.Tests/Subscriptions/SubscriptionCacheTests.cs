@@ -5,6 +5,7 @@ using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Notify.Store.Encryption;
 using Notify.Subscriptions;
 using Notify.Tests.Store;
 
@@ -29,7 +30,7 @@ public sealed class SubscriptionCacheTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _store = await TestStore.CreateAsync(_queries);
-        _cache = new(_services.GetRequiredService<HybridCache>(), _store.Factory, Options.Create(new SubscriptionsOptions()), NullLogger<SubscriptionCache>.Instance);
+        _cache = new(_services.GetRequiredService<HybridCache>(), _store.Factory, SecretCipher.None, Options.Create(new SubscriptionsOptions()), NullLogger<SubscriptionCache>.Instance);
     }
 
     public async ValueTask DisposeAsync()

@@ -63,6 +63,26 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
         { "metadata address", Body(endpoint: "\"http://169.254.169.254/latest\""), 400, "endpoint_not_allowed" },
         { "another port", Body(endpoint: "\"https://fcm.googleapis.com:8443/x\""), 400, "endpoint_not_allowed" },
         { "dead on arrival", Body(endpoint: "\"https://permanently-removed.invalid/fcm/send/x\""), 400, "endpoint_not_allowed" },
+        { "as deep as 8 KiB can be", new string('[', 8 * 1024), 400, "parse_error" },
+        { "deep in a member that nobody asks for", Body()[..^1] + $",\"deep\":{new string('[', 3000)}{new string(']', 3000)}}}", 400, "parse_error" },
+        { "endpoint twice", $$"""{"endpoint":"{{Endpoint}}","endpoint":"https://10.0.0.1/","keys":{{Keys()}}}""", 400, "parse_error" },
+        { "keys twice", $$"""{"endpoint":"{{Endpoint}}","keys":{{Keys()}},"keys":{{Keys()}}}""", 400, "parse_error" },
+        { "endpoint twice by an escape", $$"""{"endpoint":"{{Endpoint}}","endp\u006fint":"https://10.0.0.1/","keys":{{Keys()}}}""", 400, "parse_error" },
+        { "an escaped dot in the host", Body(endpoint: "\"https://fcm%2egoogleapis.com/x\""), 400, "parse_error" },
+        { "an escaped slash in the host", Body(endpoint: "\"https://evil.example%2f.push.apple.com/x\""), 400, "parse_error" },
+        { "an escaped fragment in the host", Body(endpoint: "\"https://evil.example%23.push.apple.com/x\""), 400, "parse_error" },
+        { "a backslash in the host", Body(endpoint: "\"https://evil.example\\\\.push.apple.com/x\""), 400, "parse_error" },
+        { "an empty label", Body(endpoint: "\"https://.push.apple.com/x\""), 400, "parse_error" },
+        { "a host and port as user info", Body(endpoint: "\"https://web.push.apple.com:443@evil.example/x\""), 400, "parse_error" },
+        { "a trailing dot", Body(endpoint: "\"https://web.push.apple.com./x\""), 400, "endpoint_not_allowed" },
+        { "a suffix without its dot", Body(endpoint: "\"https://notpush.apple.com/x\""), 400, "endpoint_not_allowed" },
+        { "an address as one number", Body(endpoint: "\"https://2130706433/x\""), 400, "endpoint_not_allowed" },
+        { "an octal address", Body(endpoint: "\"https://0177.0.0.1/x\""), 400, "endpoint_not_allowed" },
+        { "a hexadecimal address", Body(endpoint: "\"https://0x7f000001/x\""), 400, "endpoint_not_allowed" },
+        { "a host that is no punycode", Body(endpoint: "\"https://xn--a.example/x\""), 400, "endpoint_not_allowed" },
+        { "NUL in the endpoint", Body(endpoint: "\"https://fcm.googleapis.com/\\u0000\""), 400, "parse_error" },
+        { "a number without end", $$"""{"endpoint":"{{Endpoint}}","expirationTime":1e999,"keys":{{Keys()}}}""", 400, "parse_error" },
+        { "a comment", $$"""{"endpoint":"{{Endpoint}}",/**/"keys":{{Keys()}}}""", 400, "parse_error" },
         { "over 8 KiB", Body(extra: new string('x', 8 * 1024)), 413, "too_large" },
         { "1 MiB", Body(extra: new string('x', 1024 * 1024)), 413, "too_large" },
     };
@@ -93,6 +113,37 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
         await AssertProblemAsync(response, 413, "too_large");
     }
 
+    [Theory]
+    [InlineData("text/plain")]
+    [InlineData("application/x-www-form-urlencoded")]
+    [InlineData("multipart/form-data; boundary=x")]
+    [InlineData("application/xml")]
+    [InlineData("nonsense")]
+    public async Task Another_content_type_is_refused(string contentType)
+    {
+        using var http = _service.ClientOf(_user);
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(Json(NewEndpoint())));
+        content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+
+        using var response = await http.PostAsync("api/subscriptions", content, Cancellation);
+
+        await AssertProblemAsync(response, 415, "unsupported_media_type");
+    }
+
+    [Theory]
+    [InlineData("X-Long", 40_000, 431)]
+    [InlineData("User-Agent", 20_000, 200)]
+    [InlineData("Authorization", 20_000, 401)]
+    public async Task Huge_headers_are_refused_or_cut_and_never_a_fault(string header, int length, int status)
+    {
+        using var http = _service.ClientOf(_user);
+        http.DefaultRequestHeaders.TryAddWithoutValidation(header, new string('x', length));
+
+        using var response = await http.GetAsync("api/subscriptions", Cancellation);
+
+        Assert.Equal(status, (int)response.StatusCode);
+    }
+
     [Fact]
     public async Task Without_a_user_nothing_is_answered_but_the_public_key()
     {
@@ -111,10 +162,27 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
     [InlineData("Origin", "https://evil.example")]
     [InlineData("Origin", "null")]
     [InlineData("Host", "evil.example")]
+    [InlineData("X-Forwarded-For", "203.0.113.7")]
+    [InlineData("Forwarded", "for=203.0.113.7")]
     public async Task The_development_user_does_not_count_for_a_page_from_elsewhere(string header, string value)
     {
         using var http = _service.ClientOf(_user);
         http.DefaultRequestHeaders.TryAddWithoutValidation(header, value);
+
+        using var response = await http.GetAsync("api/subscriptions", Cancellation);
+
+        await AssertProblemAsync(response, 401, "unauthenticated");
+    }
+
+    [Fact]
+    public async Task The_development_user_does_not_count_for_another_machine()
+    {
+        await using var service = await NotifyService.StartAsync("--urls=http://0.0.0.0:0");
+        var address = Array.Find(await Dns.GetHostAddressesAsync(Dns.GetHostName(), System.Net.Sockets.AddressFamily.InterNetwork, Cancellation), address => !IPAddress.IsLoopback(address));
+        Assert.SkipWhen(address is null, "This machine has no address but loopback.");
+        using var http = service.ClientOf(_user);
+        http.BaseAddress = new Uri($"http://{address}:{service.Url.Port}/");
+        http.DefaultRequestHeaders.Host = "localhost";
 
         using var response = await http.GetAsync("api/subscriptions", Cancellation);
 

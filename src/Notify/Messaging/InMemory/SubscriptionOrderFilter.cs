@@ -4,7 +4,7 @@ using Notify.Contracts;
 namespace Notify.Messaging.InMemory;
 
 /// <summary>
-/// Around everything else that happens to a push, retries in place included: one at a time for each subscription, and the next one is sent when this one is
+/// Around everything else that happens to a push: one at a time for each subscription, and the next one is sent when this one is
 /// done with.
 /// </summary>
 internal sealed class SubscriptionOrderFilter(OneAtATime oneAtATime, MailboxPushSender sender) : IFilter<ConsumeContext>

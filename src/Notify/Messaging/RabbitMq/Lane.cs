@@ -1,4 +1,5 @@
 using MassTransit;
+using MassTransit.Middleware;
 
 namespace Notify.Messaging.RabbitMq;
 
@@ -29,14 +30,30 @@ internal static class Lane
     /// <param name="context">The services.</param>
     /// <param name="key">What must keep its order.</param>
     /// <param name="prefetch">Messages under way in this process, those included that wait for an earlier one of their key.</param>
-    public static void UseLane<T>(this IRabbitMqReceiveEndpointConfigurator endpoint, IRegistrationContext context, Func<T, string> key, int prefetch)
+    /// <param name="concurrency">Of those, how many are handled at once; null for all.</param>
+    public static void UseLane<T>(this IRabbitMqReceiveEndpointConfigurator endpoint, IRegistrationContext context, Func<T, string> key, int prefetch, int? concurrency = null)
         where T : class
     {
         endpoint.UseQuorumQueue();
         endpoint.SingleActiveConsumer = true;
         endpoint.PrefetchCount = prefetch;
         endpoint.ConcurrentMessageLimit = prefetch;
+        var stop = context.GetRequiredService<LaneStop>();
+        var stopFilter = new LaneStopFilter<ConsumeContext>(stop.Begun);
+        endpoint.ConnectReceiveEndpointObserver(stop);
         endpoint.ConfigureReceive(pipe => pipe.UseFilter(new DeliveryPlaceFilter()));
+        endpoint.UseFilter(stopFilter);
         endpoint.UseFilter(new DeliveryOrderFilter<T>(context.GetRequiredService<OneAtATime>(), key));
+        if (concurrency is { } limit)
+        {
+            // Not UseConcurrencyLimit, which would stand before the order: those that it lets in would wait for one that it does not.
+            endpoint.UseFilter(new ConcurrencyLimitFilter<ConsumeContext>(limit));
+        }
+
+        endpoint.UseFilter(stopFilter);
     }
+
+    /// <summary>When the host stops, what waits for its next try gives up.</summary>
+    public static void StopBetweenTries<TConsumer>(this IConsumerConfigurator<TConsumer> consumer, IRegistrationContext context)
+        where TConsumer : class => consumer.UseFilter(new LaneStopFilter<ConsumerConsumeContext<TConsumer>>(context.GetRequiredService<LaneStop>().Begun));
 }

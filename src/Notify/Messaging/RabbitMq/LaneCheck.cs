@@ -10,7 +10,7 @@ namespace Notify.Messaging.RabbitMq;
 /// <remarks>With the number of lanes, most keys change theirs: what still lies in the old one could be overtaken.</remarks>
 internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, TimeProvider time, ILogger<LaneCheck> logger) : IHostedService
 {
-    private const int MostLanes = 256;
+    internal const int MostLanes = 256;
 
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
 
@@ -95,9 +95,10 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
         }
     }
 
-    // A question after a queue that is not there closes the channel.
-    private static async Task<QueueDeclareOk?> FindAsync(IConnection connection, string queue, CancellationToken cancellationToken)
+    /// <summary>What the broker says of a queue; null if it has none of that name.</summary>
+    internal static async Task<QueueDeclareOk?> FindAsync(IConnection connection, string queue, CancellationToken cancellationToken)
     {
+        // A question after a queue that is not there closes the channel.
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         try
         {

@@ -11,7 +11,6 @@ internal static class RabbitMqSetup
 {
     public static IServiceCollection AddNotifyRabbitMq(this IServiceCollection services, RabbitMqAddress address) => services
         .AddSingleton(address)
-        .AddSingleton<SendLimit>()
         .AddSingleton<WorkerNumbers>()
         .AddSingleton<LaneStop>()
         .AddHostedService(provider => provider.GetRequiredService<LaneStop>())
@@ -20,14 +19,12 @@ internal static class RabbitMqSetup
 
     public static void UseNotifyRabbitMq(this IBusRegistrationConfigurator bus, RabbitMqAddress address)
     {
-        bus.AddConsumer<SubscriptionCacheConsumer>();
         bus.UsingRabbitMq((context, rabbit) => Configure(context, rabbit, address));
     }
 
     private static void Configure(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, RabbitMqAddress address)
     {
         address.Configure(rabbit);
-        rabbit.ConnectReceiveObserver(context.GetRequiredService<LaneStop>());
 
         // Else nobody could look into a lane's error queue while another does.
         rabbit.SendTopology.ConfigureErrorSettings = settings => settings.SetQueueArgument("x-single-active-consumer", null);
@@ -35,8 +32,7 @@ internal static class RabbitMqSetup
 
         AddLane(context, rabbit, Queues.UserFanout, lanes: 1, lane: 0, endpoint =>
         {
-            // From publishers that are no MassTransit: content type application/json, the event alone. The consumer checks it.
-            endpoint.UseRawJsonDeserializer(RawSerializerOptions.AnyMessageType);
+            endpoint.AddDeserializer(new PlainJson());
             endpoint.ConfigureConsumer<UserFanoutConsumer>(context);
         });
         AddLanes<UserFanoutPartConsumer>(context, rabbit, Queues.UserFanoutPart);
@@ -77,7 +73,7 @@ internal static class RabbitMqSetup
         IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, string queue, int lanes, int lane, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
         rabbit.ReceiveEndpoint(queue, endpoint =>
         {
-            var filter = new LanePriorityFilter(endpoint, context.GetRequiredService<WorkerNumbers>(), context.GetRequiredService<LaneStop>(), lanes, lane);
+            var filter = new LaneChannelFilter(endpoint, context.GetRequiredService<WorkerNumbers>(), lanes, lane, context.GetRequiredService<LaneStop>().Begun);
             endpoint.ConfigureChannel(pipe => pipe.UseFilter(filter));
             configure(endpoint);
         });

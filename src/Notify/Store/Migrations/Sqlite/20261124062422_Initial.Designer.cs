@@ -10,7 +10,7 @@ using Notify.Store;
 
 namespace Notify.Store.Migrations.Sqlite
 {
-    [DbContext(typeof(NotifyDbContext))]
+    [DbContext(typeof(SqliteNotifyDbContext))]
     [Migration("20261124062422_Initial")]
     partial class Initial
     {

@@ -1,0 +1,196 @@
+using System.Diagnostics.CodeAnalysis;
+using Notify.WebPush;
+using Polly;
+using Polly.CircuitBreaker;
+
+namespace Notify.Sending;
+
+/// <summary>
+/// What lets pushes through to one push service, so that one that is down, slow or throttling holds up no other: (1) nothing while it wants to be left alone,
+/// (2) no more at once than it has places, (3) nothing but a probe while its breaker is open. What is not let through waits at the bus and spends no attempt.
+/// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "A semaphore of which no wait handle is asked for holds nothing to dispose of, and pushes may be under way when a gate is forgotten.")]
+public sealed partial class PushServiceGate
+{
+    /// <summary>The breaker opens when half of at least this many answers within ten seconds were failures.</summary>
+    public const int MinimumThroughput = 20;
+
+    // Distinct, and none accepted in between: one device may be throttled for itself (Apple's 429), and must not silence all the others.
+    private const int ThrottledInARow = 3;
+
+    private static readonly TimeSpan MinBreak = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxBreak = TimeSpan.FromMinutes(1);
+
+    /// <summary>All places taken, and none free again for this long, or only ever after this long: others wait no more for one.</summary>
+    private static readonly TimeSpan Slow = TimeSpan.FromSeconds(2);
+
+    private readonly string _host;
+    private readonly SendingOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly SemaphoreSlim _places;
+    private readonly ResiliencePipeline<PushOutcome> _breaker;
+    private readonly Lock _lock = new();
+    private readonly HashSet<Guid> _throttled = [];
+    private DateTimeOffset _restUntil;
+    private DateTimeOffset _nextTurn;
+    private long _lastMoved;
+    private double _averageSeconds;
+
+    /// <summary>Lets everything through at first.</summary>
+    public PushServiceGate(string host, SendingOptions options, TimeProvider time, ILogger logger)
+    {
+        (_host, _options, _time, _logger) = (host, options, time, logger);
+        _places = new SemaphoreSlim(options.Concurrency);
+        _lastMoved = time.GetTimestamp();
+        _breaker = new ResiliencePipelineBuilder<PushOutcome> { TimeProvider = time }
+            .AddCircuitBreaker(new CircuitBreakerStrategyOptions<PushOutcome>
+            {
+                FailureRatio = 0.5,
+                SamplingDuration = TimeSpan.FromSeconds(10),
+                MinimumThroughput = MinimumThroughput,
+                BreakDurationGenerator = args => new(Min(MinBreak * Math.Pow(2, Math.Min(args.HalfOpenAttempts, 30)), MaxBreak)),
+                ShouldHandle = args => new(args.Outcome.Result is PushOutcome.RetryLater),
+                OnOpened = args =>
+                {
+                    LogOpened(_host, args.Outcome.Result?.Status, args.Outcome.Result?.Reason, args.BreakDuration);
+                    return default;
+                },
+                OnClosed = _ =>
+                {
+                    LogClosed(_host);
+                    return default;
+                },
+            })
+            .Build();
+    }
+
+    /// <summary>Makes a push if it is let through.</summary>
+    /// <param name="subscriptionId">Whose push it is.</param>
+    /// <param name="post">Makes it.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<Passage> PassAsync(Guid subscriptionId, Func<CancellationToken, ValueTask<PushOutcome>> post, CancellationToken cancellationToken)
+    {
+        // (1)
+        if (RestLeft() is var rest && rest > TimeSpan.Zero)
+        {
+            return Refuse(rest, "the push service asked to be left alone");
+        }
+
+        // (2)
+        while (!await _places.WaitAsync(IsSlow() ? TimeSpan.Zero : Slow, cancellationToken))
+        {
+            if (IsSlow())
+            {
+                return Refuse(NextTurn(), "the push service is slow");
+            }
+        }
+
+        // (3)
+        var started = _time.GetTimestamp();
+        if (_places.CurrentCount == _options.Concurrency - 1)
+        {
+            // The first after a rest: it is from now on that it should move.
+            Interlocked.Exchange(ref _lastMoved, started);
+        }
+
+        try
+        {
+            var outcome = await _breaker.ExecuteAsync(post, cancellationToken);
+            Note(subscriptionId, outcome, _time.GetElapsedTime(started));
+            return new Passage.Made(outcome);
+        }
+        catch (BrokenCircuitException open)
+        {
+            return Refuse(open.RetryAfter ?? MinBreak, "the push service is down");
+        }
+        finally
+        {
+            Interlocked.Exchange(ref _lastMoved, _time.GetTimestamp());
+            _places.Release();
+        }
+    }
+
+    private bool IsSlow() =>
+        _places.CurrentCount == 0 && (_time.GetElapsedTime(Interlocked.Read(ref _lastMoved)) > Slow || Volatile.Read(ref _averageSeconds) > Slow.TotalSeconds);
+
+    private TimeSpan RestLeft()
+    {
+        lock (_lock)
+        {
+            return _restUntil - _time.GetUtcNow();
+        }
+    }
+
+    // By the pace at which it takes pushes, as if those that wait stood in a line: else all would come back, and be refused, every second.
+    private TimeSpan NextTurn()
+    {
+        lock (_lock)
+        {
+            var now = _time.GetUtcNow();
+            _nextTurn = (_nextTurn > now ? _nextTurn : now) + TimeSpan.FromSeconds(_averageSeconds / _options.Concurrency);
+            return Min(_nextTurn - now, MaxBreak);
+        }
+    }
+
+    private void Note(Guid subscriptionId, PushOutcome outcome, TimeSpan took)
+    {
+        lock (_lock)
+        {
+            _averageSeconds = (0.9 * _averageSeconds) + (0.1 * took.TotalSeconds);
+            if (outcome is not PushOutcome.RetryLater later)
+            {
+                _throttled.Clear();
+                return;
+            }
+
+            if (later.RetryAfter is not { } asked || asked <= TimeSpan.Zero || !_throttled.Add(subscriptionId) || _throttled.Count < ThrottledInARow)
+            {
+                return;
+            }
+
+            var until = _time.GetUtcNow() + Min(asked, _options.MaxRetryDelay);
+            if (until > _restUntil)
+            {
+                if (_restUntil < _time.GetUtcNow())
+                {
+                    LogThrottled(_host, later.Status, Min(asked, _options.MaxRetryDelay));
+                }
+
+                _restUntil = until;
+            }
+        }
+    }
+
+    // Those that come back must not come all at once.
+    private static Passage.Refused Refuse(TimeSpan delay, string reason) =>
+        new((delay > MinBreak ? delay : MinBreak) * (1 + (0.5 * Random.Shared.NextDouble())), reason);
+
+    private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    [LoggerMessage(LogLevel.Warning, "{PushService} is taken to be down ({Status} {Reason}): its pushes wait, and it is probed in {Break}")]
+    private partial void LogOpened(string pushService, int? status, string? reason, TimeSpan @break);
+
+    [LoggerMessage(LogLevel.Information, "{PushService} takes pushes again")]
+    private partial void LogClosed(string pushService);
+
+    [LoggerMessage(LogLevel.Warning, "{PushService} throttles all that we send ({Status}) and is left alone for {RetryAfter}")]
+    private partial void LogThrottled(string pushService, int? status, TimeSpan retryAfter);
+}
+
+/// <summary>Whether a push was let through to its push service.</summary>
+public abstract record Passage
+{
+    private Passage()
+    {
+    }
+
+    /// <summary>It was made.</summary>
+    /// <param name="Outcome">What became of it.</param>
+    public sealed record Made(PushOutcome Outcome) : Passage;
+
+    /// <summary>It was not made.</summary>
+    /// <param name="Delay">When to ask again.</param>
+    /// <param name="Reason">Why, for people.</param>
+    public sealed record Refused(TimeSpan Delay, string Reason) : Passage;
+}

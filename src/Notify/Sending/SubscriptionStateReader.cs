@@ -1,0 +1,81 @@
+using Microsoft.EntityFrameworkCore;
+using Notify.Store;
+
+namespace Notify.Sending;
+
+/// <summary>What must be known of a subscription before anything is sent to it, as the store has it: whose it is, and whether something waits.</summary>
+/// <param name="Subscription">Whose it is, and which revision; null if it is gone.</param>
+/// <param name="Line">Its line; null if nothing waits.</param>
+internal sealed record SubscriptionState(SubscriptionStamp? Subscription, WaitingLine? Line);
+
+/// <summary>A subscription's owner and revision.</summary>
+/// <param name="UserId">The owner.</param>
+/// <param name="Revision">The <see cref="Subscriptions.Subscription.Revision"/>.</param>
+public sealed record SubscriptionStamp(string UserId, int Revision);
+
+/// <summary>
+/// Asks the store for the state of many subscriptions in one query: while one is under way the next questions gather. The answer is always younger than
+/// the question, so that what another worker wrote before is seen: a push that was still queued never goes to a subscription that is gone or somebody else's.
+/// </summary>
+internal sealed class SubscriptionStateReader : IAsyncDisposable
+{
+    private const int MostAtOnce = 256;
+
+    private readonly IDbContextFactory<NotifyDbContext> _store;
+    private readonly StoreOutage _outage;
+    private readonly Gathering<Question> _questions;
+
+    public SubscriptionStateReader(IDbContextFactory<NotifyDbContext> store, StoreOutage outage)
+    {
+        (_store, _outage) = (store, outage);
+        _questions = new Gathering<Question>(MostAtOnce, AnswerAsync);
+    }
+
+    /// <summary>The subscription's state.</summary>
+    public Task<SubscriptionState> FindAsync(Guid subscriptionId)
+    {
+        var question = new Question(subscriptionId);
+        _questions.Add(question);
+        return question.Answer.Task;
+    }
+
+    public ValueTask DisposeAsync() => _questions.DisposeAsync();
+
+    private async Task AnswerAsync(IReadOnlyList<Question> questions)
+    {
+        try
+        {
+            var states = await _outage.WaitOutAsync(() => ReadAsync([.. questions.Select(question => question.SubscriptionId).Distinct()]));
+            foreach (var question in questions)
+            {
+                question.Answer.SetResult(states[question.SubscriptionId]);
+            }
+        }
+        catch (Exception exception)
+        {
+            foreach (var question in questions)
+            {
+                question.Answer.TrySetException(exception);
+            }
+        }
+    }
+
+    private async Task<Dictionary<Guid, SubscriptionState>> ReadAsync(List<Guid> ids)
+    {
+        await using var db = await _store.CreateDbContextAsync();
+        var known = await db.Subscriptions.AsNoTracking()
+            .Where(subscription => ids.Contains(subscription.Id))
+            .LeftJoin(db.WaitingLines, subscription => subscription.Id, line => line.SubscriptionId, (subscription, line) => new { subscription.Id, subscription.UserId, subscription.Revision, Line = line })
+            .ToDictionaryAsync(row => row.Id, row => new SubscriptionState(new SubscriptionStamp(row.UserId, row.Revision), row.Line));
+
+        // Something may still wait for one that is gone.
+        var gone = ids.Where(id => !known.ContainsKey(id)).ToList();
+        var lines = gone.Count == 0 ? [] : await db.WaitingLines.AsNoTracking().Where(line => gone.Contains(line.SubscriptionId)).ToDictionaryAsync(line => line.SubscriptionId);
+        return ids.ToDictionary(id => id, id => known.GetValueOrDefault(id) ?? new SubscriptionState(null, lines.GetValueOrDefault(id)));
+    }
+
+    private sealed record Question(Guid SubscriptionId)
+    {
+        public TaskCompletionSource<SubscriptionState> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

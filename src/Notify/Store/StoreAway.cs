@@ -1,0 +1,33 @@
+using System.Data.Common;
+using Microsoft.Data.SqlClient;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+
+namespace Notify.Store;
+
+/// <summary>Tells a database that cannot be reached or used just now, which is waited for, from a command that it will never take.</summary>
+internal static class StoreAway
+{
+    // SQLITE_BUSY, _LOCKED, _IOERR, _FULL, _CANTOPEN.
+    private static readonly int[] Sqlite = [5, 6, 10, 13, 14];
+
+    // Connection exceptions, insufficient resources, operator intervention (PostgreSQL, appendix A).
+    private static readonly string[] PostgreSql = ["08", "53", "57P"];
+
+    // Time-out, no such server, database offline or starting, login failed for a database that is not open.
+    private static readonly int[] SqlServer = [-2, -1, 2, 53, 233, 921, 922, 942, 4060, 10053, 10054, 10060, 10061, 40613];
+
+    // From here on the server has ended the connection.
+    private const byte SqlServerFatal = 20;
+
+    /// <summary>Whether an exception, or one within it, says so.</summary>
+    public static bool IsSaidBy(Exception? exception) => exception switch
+    {
+        null => false,
+        SqliteException sqlite => Sqlite.Contains(sqlite.SqliteErrorCode),
+        PostgresException postgres => postgres.IsTransient || Array.Exists(PostgreSql, start => postgres.SqlState.StartsWith(start, StringComparison.Ordinal)),
+        SqlException sql => sql.Class >= SqlServerFatal || SqlServer.Contains(sql.Number),
+        DbException { IsTransient: true } or TimeoutException => true,
+        _ => IsSaidBy(exception.InnerException),
+    };
+}

@@ -1,0 +1,50 @@
+namespace Notify.Store;
+
+/// <summary>Waits for the database to come back: whoever asks for something meanwhile takes no more from the bus, and loses nothing.</summary>
+internal sealed partial class StoreOutage(TimeProvider time, ILogger logger) : IDisposable
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    private readonly CancellationTokenSource _end = new();
+    private int _isAway;
+
+    /// <summary>Does the work, again and again while the database is away.</summary>
+    /// <exception cref="OperationCanceledException">The process ends, and the database is still away.</exception>
+    public async Task<T> WaitOutAsync<T>(Func<Task<T>> work)
+    {
+        while (true)
+        {
+            try
+            {
+                var result = await work();
+                if (Interlocked.Exchange(ref _isAway, 0) == 1)
+                {
+                    LogBack();
+                }
+
+                return result;
+            }
+            catch (Exception exception) when (StoreAway.IsSaidBy(exception))
+            {
+                if (Interlocked.Exchange(ref _isAway, 1) == 0)
+                {
+                    LogAway(exception);
+                }
+
+                await Task.Delay(Interval, time, _end.Token);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _end.Cancel();
+        _end.Dispose();
+    }
+
+    [LoggerMessage(LogLevel.Warning, "The database is away: pushes wait for it")]
+    private partial void LogAway(Exception exception);
+
+    [LoggerMessage(LogLevel.Information, "The database is back")]
+    private partial void LogBack();
+}

@@ -1,0 +1,53 @@
+using System.Runtime.Serialization;
+using System.Text;
+using FsCheck;
+using FsCheck.Fluent;
+using FsCheck.Xunit;
+using MassTransit;
+using MassTransit.Serialization;
+using Notify.Contracts;
+using Notify.Fanout;
+using Notify.Fuzz;
+using Notify.Messaging.RabbitMq;
+using Notify.WebPush.Tests.Support;
+
+namespace Notify.Tests.Messaging.RabbitMq;
+
+public sealed class PlainJsonTests
+{
+    private const string Id = "0191f6a2-0000-7000-8000-000000000001";
+
+    [Theory]
+    [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","ttlSeconds":60,"unknown":1}""")]
+    [InlineData($$"""{"MessageId":"{{Id}}","RecipientIds":["ada"],"Title":"Hello","TtlSeconds":60}""")]
+    public void An_event_is_read_in_either_case(string json)
+    {
+        var message = PlainJsonTarget.Read(Encoding.UTF8.GetBytes(json))!;
+
+        Assert.Equal((Guid.Parse(Id), "ada", "Hello", 60), (message.MessageId, message.RecipientIds.Single(), message.Title, message.TtlSeconds));
+        Assert.Empty(MessageRules.Check(message));
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData(" null\r\n\t")]
+    [InlineData("/* nothing */ null//")]
+    public void A_body_of_null_is_refused_in_words(string json)
+    {
+        var refusal = Assert.Throws<SerializationException>(() => new PlainJson().Deserialize(new StringMessageBody(json), EmptyHeaders.Instance));
+
+        Assert.Equal("The body must be MessagePosted as JSON, not null.", refusal.Message);
+    }
+
+    [Property(MaxTest = 2000)]
+    public Property JSON_of_any_shape_is_an_event_or_refused_as_documented() => Prop.ForAll(
+        AnyJson.Of(
+            [.. typeof(MessagePosted).GetProperties().Select(property => property.Name).SelectMany(name => new[] { name, char.ToLowerInvariant(name[0]) + name[1..] })],
+            $"\"{Id}\"", "[\"ada\",\"bob\"]", "\"Hello\"", "60", "\"2026-01-02T03:04:05+14:00\"", "\"high\"", "\"/rooms/1\"", "[{\"action\":\"a\",\"title\":\"b\"}]"),
+        json => PlainJsonTarget.Run(Encoding.UTF8.GetBytes(json)));
+
+    [Property(MaxTest = 500)]
+    public Property An_event_with_members_of_any_kind_is_an_event_or_refused_as_documented() => Prop.ForAll(
+        AnyJson.Of(["body", "url", "tag", "icon", "image", "actions", "urgency", "ttlSeconds", "postedAt", "conversationId", "authorId"], "\"high\"", "60", "\"/x\"", "\"2026-01-02T03:04:05Z\""),
+        json => PlainJsonTarget.Run(Encoding.UTF8.GetBytes($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello",""" + json.TrimStart('{', '['))));
+}

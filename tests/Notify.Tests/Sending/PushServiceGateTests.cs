@@ -1,0 +1,158 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Notify.Sending;
+using Notify.WebPush;
+
+namespace Notify.Tests.Sending;
+
+public sealed class PushServiceGateTests
+{
+    private static readonly PushOutcome Accepted = new PushOutcome.Accepted(201, null);
+    private static readonly PushOutcome Down = new PushOutcome.RetryLater(503, null, null);
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly PushServiceGate _gate;
+    private int _made;
+
+    public PushServiceGateTests() => _gate = new PushServiceGate("push.example.com", new SendingOptions { Concurrency = 2 }, _time, NullLogger.Instance);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Fewer_failures_than_tell_anything_let_everything_through()
+    {
+        for (var i = 0; i < PushServiceGate.MinimumThroughput; i++)
+        {
+            Assert.IsType<Passage.Made>(await PassAsync(Down));
+        }
+
+        Assert.Equal(PushServiceGate.MinimumThroughput, _made);
+    }
+
+    [Fact]
+    public async Task A_service_that_fails_at_everything_is_left_alone_and_then_probed_by_one()
+    {
+        await OpenAsync();
+
+        var refused = Assert.IsType<Passage.Refused>(await PassAsync(Accepted));
+        Assert.InRange(refused.Delay, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1.5));
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        var answer = new TaskCompletionSource<PushOutcome>();
+        var probe = PassAsync(answer.Task);
+        Assert.IsType<Passage.Refused>(await PassAsync(Accepted));
+        answer.SetResult(Accepted);
+        Assert.IsType<Passage.Made>(await probe);
+        Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+    }
+
+    [Fact]
+    public async Task Every_probe_that_fails_doubles_the_wait_for_the_next_up_to_a_minute()
+    {
+        await OpenAsync();
+        foreach (var seconds in new[] { 1, 2, 4, 8, 16, 32, 60, 60 })
+        {
+            Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Down)).Delay.TotalSeconds, seconds, seconds * 1.5);
+            _time.Advance(TimeSpan.FromSeconds(seconds));
+            Assert.IsType<Passage.Made>(await PassAsync(Down));
+        }
+    }
+
+    [Fact]
+    public async Task Half_of_the_answers_good_is_good_enough()
+    {
+        for (var i = 0; i < 10 * PushServiceGate.MinimumThroughput; i++)
+        {
+            Assert.IsType<Passage.Made>(await PassAsync(i % 5 < 3 ? Accepted : Down));
+        }
+    }
+
+    [Fact]
+    public async Task A_service_that_throttles_whoever_asks_is_left_alone_for_as_long_as_it_says()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.IsType<Passage.Made>(await PassAsync(Throttled(30), Guid.NewGuid()));
+        }
+
+        Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Delay, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(45));
+        _time.Advance(TimeSpan.FromSeconds(29.9));
+        Assert.IsType<Passage.Refused>(await PassAsync(Accepted));
+        _time.Advance(TimeSpan.FromSeconds(0.2));
+        Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+    }
+
+    [Fact]
+    public async Task One_device_that_is_throttled_for_itself_silences_no_other()
+    {
+        var chatty = Guid.NewGuid();
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), chatty));
+        }
+
+        Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), Guid.NewGuid()));
+        Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+        Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), Guid.NewGuid()));
+        Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), chatty));
+        Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+    }
+
+    [Fact]
+    public async Task Who_finds_all_places_taken_waits_for_one()
+    {
+        // Nothing moved for long, because there was nothing to do.
+        _time.Advance(TimeSpan.FromHours(1));
+        var (first, second) = (new TaskCompletionSource<PushOutcome>(), new TaskCompletionSource<PushOutcome>());
+        var under = new[] { PassAsync(first.Task), PassAsync(second.Task) };
+        var third = PassAsync(Accepted);
+        Assert.Equal(2, _made);
+        Assert.False(third.IsCompleted);
+
+        first.SetResult(Accepted);
+
+        Assert.IsType<Passage.Made>(await third);
+        second.SetResult(Accepted);
+        await Task.WhenAll(under);
+    }
+
+    [Fact]
+    public async Task Nobody_waits_for_a_place_at_a_service_that_gives_none_back()
+    {
+        var never = new TaskCompletionSource<PushOutcome>();
+        var under = new[] { PassAsync(never.Task), PassAsync(never.Task) };
+        _time.Advance(TimeSpan.FromSeconds(2.1));
+
+        for (var i = 0; i < 100; i++)
+        {
+            Assert.IsType<Passage.Refused>(await PassAsync(Accepted));
+        }
+
+        Assert.Equal(2, _made);
+        never.SetResult(Down);
+        await Task.WhenAll(under);
+    }
+
+    private static PushOutcome.RetryLater Throttled(int seconds) => new PushOutcome.RetryLater(429, null, TimeSpan.FromSeconds(seconds));
+
+    private async Task OpenAsync()
+    {
+        for (var i = 0; i <= PushServiceGate.MinimumThroughput; i++)
+        {
+            await PassAsync(Down);
+        }
+
+        Assert.IsType<Passage.Refused>(await PassAsync(Down));
+    }
+
+    private Task<Passage> PassAsync(PushOutcome outcome, Guid? subscription = null) => PassAsync(Task.FromResult(outcome), subscription);
+
+    private Task<Passage> PassAsync(Task<PushOutcome> outcome, Guid? subscription = null) => _gate.PassAsync(
+        subscription ?? Guid.NewGuid(),
+        async _ =>
+        {
+            _made++;
+            return await outcome;
+        },
+        Cancellation);
+}
