@@ -75,7 +75,7 @@ public sealed class RabbitMqManagement : IDisposable
 /// <summary>
 /// A queue: <paramref name="Type"/> is "quorum", "classic" or "stream". The counts are null until the broker has first counted, and
 /// <paramref name="Leader"/> (a node's name) where there is none. Version 3 does not tell the <paramref name="SingleActiveConsumerTag"/>
-/// of a quorum queue: there see <see cref="ConsumerInfo.Active"/>.
+/// of a quorum queue: there see <see cref="ConsumerInfo.Active"/>. <paramref name="MessageStats"/> is null where nothing has happened yet.
 /// </summary>
 public sealed record QueueInfo(
     string Name,
@@ -88,7 +88,11 @@ public sealed record QueueInfo(
     int? Consumers,
     string? Leader,
     string? SingleActiveConsumerTag,
+    QueueStats? MessageStats,
     IReadOnlyDictionary<string, JsonElement> Arguments);
+
+/// <summary>What has happened to a queue's messages so far: how many were acknowledged.</summary>
+public sealed record QueueStats(long? Ack);
 
 /// <summary>An exchange: <paramref name="Type"/> is "fanout", "topic" and so on.</summary>
 public sealed record ExchangeInfo(

@@ -34,6 +34,8 @@ public sealed class SharedBrokers : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (var started in _brokers.Values.Where(broker => broker.IsValueCreated && broker.Value.IsCompletedSuccessfully))
+        {
             await (await started.Value).DisposeAsync();
+        }
     }
 }

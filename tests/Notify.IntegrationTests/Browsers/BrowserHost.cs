@@ -76,8 +76,17 @@ public sealed class BrowserHost : IAsyncDisposable
         Assert.Equal(HttpStatusCode.NoContent, response.StatusCode);
     }
 
-    /// <summary>Posts the event to the service, under an id of its own.</summary>
-    public Task PostAsync(MessagePosted message) => _service.PostAsync(message with { MessageId = Guid.NewGuid() });
+    /// <summary>Posts the event to the service, under an id of its own, which is returned.</summary>
+    public async Task<Guid> PostAsync(MessagePosted message)
+    {
+        var id = Guid.NewGuid();
+        await _service.PostAsync(message with { MessageId = id });
+        return id;
+    }
+
+    /// <summary>Waits until a message's one delivery has come to this state.</summary>
+    public async Task<JsonElement> DeliveryAsync(Guid message, string state) =>
+        (await Eventually.GetAsync(() => _service.DeliveriesAsync(message), rows => rows.Count == 1 && rows[0].GetProperty("state").GetString() == state))[0];
 
     /// <summary>Pushes to the one subscription what the service would not: any payload, or none at all. The push service has to take it.</summary>
     public async Task PushAsync(string? payload, CancellationToken ct)

@@ -73,7 +73,7 @@ public abstract class BrowserTest : IAsyncLifetime
     protected async Task<Subscription> SubscriptionAsync() => Assert.Single(await Host.SubscriptionsAsync(Ct));
 
     /// <summary>Posts an event for ada.</summary>
-    protected Task PostAsync(string title, string? url = null) =>
+    protected Task<Guid> PostAsync(string title, string? url = null) =>
         Host.PostAsync(new MessagePosted { RecipientIds = ["ada"], Title = title, Url = url });
 
     protected async Task<string> TextAsync(string selector) =>

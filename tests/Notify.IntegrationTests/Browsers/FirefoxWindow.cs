@@ -22,6 +22,10 @@ public sealed partial class Firefox
             """);
     }
 
+    /// <summary>Takes the page's permission back, as a user does in the settings.</summary>
+    public async Task BlockAsync() =>
+        await RunAsync(await ChromeAsync(), "Services.perms.addFromPrincipal(gBrowser.contentPrincipal, 'desktop-notification', Services.perms.DENY_ACTION)");
+
     /// <summary>Clicks the newest notification on the screen, in the browser's own window for it.</summary>
     public async Task ClickNotificationAsync()
     {

@@ -56,6 +56,76 @@ public sealed class ModuleTests : BrowserTest
     }
 
     [Fact]
+    public async Task A_page_that_is_opened_again_makes_good_that_the_service_has_forgotten_the_browser()
+    {
+        await SubscribeAsync();
+        var forgotten = await SubscriptionAsync();
+        await Host.DeleteSubscriptionAsync("ada", forgotten.Id, Ct);
+
+        await OpenPageAsync();
+
+        await Firefox.EvaluateAsync($"{Module}.reconcile()");
+        var again = await SubscriptionAsync();
+        Assert.Equal((forgotten.Endpoint, "ada"), (again.Endpoint, again.UserId));
+    }
+
+    [Fact]
+    public async Task A_page_that_is_opened_again_moves_the_browser_to_the_services_new_key()
+    {
+        await SubscribeAsync();
+        var old = await SubscriptionAsync();
+        await Host.RotateVapidKeysAsync();
+
+        await OpenPageAsync();
+
+        await Firefox.EvaluateAsync($"{Module}.reconcile()");
+        Assert.NotEqual(old.ApplicationServerKey, (await SubscriptionAsync()).ApplicationServerKey);
+        await PostAsync("by the new key");
+        Assert.Equal("by the new key", (string?)(await TakeNotificationAsync())["title"]);
+    }
+
+    [Fact]
+    public async Task A_page_that_is_opened_again_tells_the_service_that_the_permission_was_taken_back()
+    {
+        await SubscribeAsync();
+        await Firefox.BlockAsync();
+
+        await OpenPageAsync();
+
+        await Firefox.EvaluateAsync($"{Module}.reconcile()");
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
+        Assert.Equal("Notifications are blocked: allow them in the browser's settings for this site.", await TextAsync("#standing"));
+    }
+
+    [Fact]
+    public async Task A_browser_that_was_unsubscribed_is_left_alone()
+    {
+        await SubscribeAsync();
+        await Firefox.ClickAsync("#unsubscribe");
+        await WaitForTextAsync("#standing", "Allowed, not subscribed.");
+
+        await OpenPageAsync();
+
+        Assert.Null(await Firefox.EvaluateAsync($"{Module}.reconcile().then((registered) => registered ?? null)"));
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
+        AssertState(await StateAsync(), subscribed: false);
+    }
+
+    [Fact]
+    public async Task A_browser_that_lost_its_subscription_unasked_is_unsubscribed_for_good_all_the_same()
+    {
+        await SubscribeAsync();
+        await Firefox.EvaluateAsync("navigator.serviceWorker.ready.then(async ({ pushManager }) => void (await (await pushManager.getSubscription()).unsubscribe()))");
+
+        Assert.False((bool)(await Firefox.EvaluateAsync($"{Module}.unsubscribe()"))!);
+
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
+        await OpenPageAsync();
+        await Firefox.EvaluateAsync($"{Module}.reconcile().then(() => null)");
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
+    }
+
+    [Fact]
     public async Task A_browser_is_unsubscribed_also_when_the_service_cannot_be_told()
     {
         await SubscribeAsync();
@@ -73,12 +143,13 @@ public sealed class ModuleTests : BrowserTest
         await Firefox.EvaluateAsync("notify.subscribe()");
         Assert.Equal("grace", (await SubscriptionAsync()).UserId);
 
-        await Host.PostAsync(new MessagePosted { RecipientIds = ["grace"], Title = "Reply?", Actions = [new("reply", "Reply", "/reply?to=1")] });
+        var message = await Host.PostAsync(new MessagePosted { RecipientIds = ["grace"], Title = "Reply?", Actions = [new("reply", "Reply", "/reply?to=1")] });
         await Firefox.WaitUntilAsync("arrived.length === 1 && arrived[0].title === 'Reply?'");
         await Firefox.WaitUntilAsync($"{Shown}.then((shown) => shown.length === 1)");
 
         await Firefox.EvaluateAsync("void navigator.serviceWorker.controller.postMessage('reply')");
         await Firefox.WaitForTabsAsync(new Uri(application.Url, "/reply?to=1"));
+        Assert.Equal("reply", (await Host.DeliveryAsync(message, "clicked")).GetProperty("clickedAction").GetString());
         await Firefox.WaitUntilAsync("window.arrived");
 
         await Firefox.EvaluateAsync("void (notify.onMessage(() => window.heard = true), stop())");

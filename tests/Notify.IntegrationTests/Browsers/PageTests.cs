@@ -43,7 +43,7 @@ public sealed class PageTests : BrowserTest
         await WaitForTextAsync("#arrived li strong", "Lunch at noon?");
         Assert.Equal("The place by the river, a table for four.", await TextAsync("#arrived li span"));
         Assert.Matches("^[0-9]+ ms[0-9]{1,2}:[0-9]{2}:[0-9]{2}", await TextAsync("#arrived li .figure"));
-        await WaitForTextAsync("#deliveries .state", "accepted");
+        await WaitForTextAsync("#deliveries .state", "displayed");
         Assert.Matches("^1 attempt · HTTP 201 · ", await TextAsync("#deliveries small"));
         await Firefox.WaitUntilAsync("document.querySelector('#subscriptions small')?.textContent.includes('last push')");
         await TakePicturesAsync();

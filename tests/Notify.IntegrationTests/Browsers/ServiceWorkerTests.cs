@@ -45,6 +45,34 @@ public sealed class ServiceWorkerTests : BrowserTest
     }
 
     [Fact]
+    public async Task An_older_push_does_not_replace_a_newer_one_of_its_tag_and_a_newer_one_does()
+    {
+        await SubscribeAsync();
+        foreach (var (title, publishedAt) in new[] { ("second", 20_000), ("first", 10_000), ("third", 30_000), ("a clock that is behind", 29_500), ("no time", (int?)null) })
+        {
+            await Host.PushAsync(JsonSerializer.Serialize(new { notification = new { title, tag = "t", data = new { publishedAt } } }), Ct);
+            var expected = title == "first" ? "second" : title;
+            await Firefox.WaitUntilAsync($"document.querySelector('#arrived').textContent.includes('{title}')");
+            await Firefox.WaitUntilAsync($"{Shown}.then((shown) => shown.length === 1 && shown[0].title === '{expected}')");
+        }
+
+        Assert.Equal(new Dictionary<int, long> { [100] = 5 }, Host.AcknowledgementsByCode);
+    }
+
+    [Fact]
+    public async Task That_a_push_was_displayed_and_clicked_is_reported()
+    {
+        await SubscribeAsync();
+        var message = await PostAsync("Click", "/?chat=1");
+        var displayed = await Host.DeliveryAsync(message, "displayed");
+        Assert.Equal((JsonValueKind.String, JsonValueKind.Null), (displayed.GetProperty("displayedAt").ValueKind, displayed.GetProperty("clickedAt").ValueKind));
+
+        await Firefox.ClickNotificationAsync();
+
+        Assert.Equal(JsonValueKind.Null, (await Host.DeliveryAsync(message, "clicked")).GetProperty("clickedAction").ValueKind);
+    }
+
+    [Fact]
     public async Task A_click_leads_an_open_window_to_the_notifications_url()
     {
         await SubscribeAsync();

@@ -4,7 +4,9 @@ using MassTransit;
 using Notify.Contracts;
 using Notify.LocalPushService;
 using Notify.Messaging.RabbitMq;
+using Notify.Store;
 using Notify.Tests;
+using Notify.Tests.Store;
 
 namespace Notify.IntegrationTests.RabbitMq;
 
@@ -13,10 +15,12 @@ namespace Notify.IntegrationTests.RabbitMq;
 /// </summary>
 /// <param name="Lost">Pushes that never came.</param>
 /// <param name="Reordered">Subscriptions of which some conversation's pushes came first in another order than they were published in.</param>
-/// <param name="Duplicates">Pushes that came more than once.</param>
+/// <param name="Duplicates">Pushes that came more than once, each with the topic and tag of the first: the device shows one.</param>
+/// <param name="Strangers">Of pushes that came more than once, those that differ from the first: the device would show both.</param>
 /// <param name="Pushes">Pushes in all.</param>
 /// <param name="Took">From the first publication to the last arrival.</param>
-public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushes, TimeSpan Took)
+/// <param name="Recovery">From the disturbance until every subscription that still missed something had got its next push; null if nothing was disturbed.</param>
+public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Strangers, int Pushes, TimeSpan Took, TimeSpan? Recovery)
 {
     private const int Conversations = 5;
 
@@ -28,7 +32,9 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
     /// <param name="events">Published in turn to five conversations, each to everybody.</param>
     /// <param name="patience">How long to wait for the last.</param>
     /// <param name="meanwhile">What happens while it runs.</param>
-    public static async Task<OrderRun> RunAsync(string broker, int workers, int lanes, int subscriptions, int events, TimeSpan patience, Func<OrderRunUnderWay, Task> meanwhile)
+    /// <param name="database">The store; a SQLite file if null.</param>
+    public static async Task<OrderRun> RunAsync(
+        string broker, int workers, int lanes, int subscriptions, int events, TimeSpan patience, Func<OrderRunUnderWay, Task> meanwhile, TestDatabase? database = null)
     {
         var cancellation = TestContext.Current.CancellationToken;
         var folder = Directory.CreateTempSubdirectory("notify-test-");
@@ -40,7 +46,8 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
             Task<WorkerProcess> StartWorkerAsync() => WorkerProcess.StartAsync(
                 ("Notify__Transport", "RabbitMq"),
                 ("ConnectionStrings__RabbitMq", broker),
-                ("ConnectionStrings__Notify", $"Data Source={Path.Combine(folder.FullName, "notify.db")}"),
+                ("Notify__Store", $"{database?.Kind ?? StoreKind.Sqlite}"),
+                ("ConnectionStrings__Notify", database?.ConnectionString ?? $"Data Source={Path.Combine(folder.FullName, "notify.db")}"),
                 ("Notify__LocalPushService__Url", push.Url.GetLeftPart(UriPartial.Authority)),
                 ("Notify__Sending__Partitions", $"{lanes}"),
                 ("Notify__Sending__MaxAttempts", "100"));
@@ -51,11 +58,12 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
             running.AddRange(await Task.WhenAll(Enumerable.Range(1, workers - 1).Select(_ => StartWorkerAsync())));
             push.Faults.Add(new PushFault { Status = 503, Probability = 0.05, Times = int.MaxValue });
 
-            var received = names.Keys.ToDictionary(subscription => subscription, _ => new List<int>());
+            var received = names.Keys.ToDictionary(subscription => subscription, _ => new List<(int Number, ReceivedPush Push, long At)>());
             var started = TimeProvider.System.GetTimestamp();
-            var publishing = PublishAsync(broker, [.. names.Values.Distinct()], events);
             var missing = subscriptions * events;
-            var disturbing = meanwhile(new OrderRunUnderWay(running, StartWorkerAsync, () => 1 - (Volatile.Read(ref missing) / (double)(subscriptions * events))));
+            var run = new OrderRunUnderWay(running, StartWorkerAsync, push, () => 1 - (Volatile.Read(ref missing) / (double)(subscriptions * events)));
+            var publishing = PublishAsync(broker, [.. names.Values.Distinct()], events);
+            var disturbing = meanwhile(run);
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             limit.CancelAfter(patience);
             try
@@ -64,8 +72,8 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
                 {
                     var next = await agent.Received.ReadAsync(limit.Token);
                     var number = int.Parse(JsonDocument.Parse(next.Content).RootElement.GetProperty("notification").GetProperty("title").GetString()!, System.Globalization.CultureInfo.InvariantCulture);
-                    Volatile.Write(ref missing, missing - (received[next.Subscription].Contains(number) ? 0 : 1));
-                    received[next.Subscription].Add(number);
+                    Volatile.Write(ref missing, missing - (received[next.Subscription].Exists(known => known.Number == number) ? 0 : 1));
+                    received[next.Subscription].Add((number, next, TimeProvider.System.GetTimestamp()));
                 }
             }
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
@@ -76,12 +84,15 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
             var took = TimeProvider.System.GetElapsedTime(started);
             await publishing;
             await disturbing;
+            var again = received.Values.SelectMany(pushes => pushes.GroupBy(push => push.Number).Where(copies => copies.Count() > 1)).ToList();
             return new OrderRun(
                 missing,
-                received.Values.Count(IsOutOfOrder),
-                received.Values.Sum(numbers => numbers.Count - numbers.Distinct().Count()),
+                received.Values.Count(pushes => IsOutOfOrder(pushes.ConvertAll(push => push.Number))),
+                again.Sum(copies => copies.Count() - 1),
+                again.Sum(copies => copies.Count(copy => copy.Push.Topic is null || copy.Push.Topic != copies.First().Push.Topic || !copy.Push.Content.SequenceEqual(copies.First().Push.Content))),
                 subscriptions * events,
-                took);
+                took,
+                run.DisturbedAt is { } disturbed ? received.Values.Select(pushes => pushes.Find(push => push.At > disturbed).At).Where(at => at > 0).Select(at => TimeProvider.System.GetElapsedTime(disturbed, at)).Append(TimeSpan.Zero).Max() : null);
         }
         finally
         {
@@ -111,7 +122,8 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
     private static async Task ReplaceOneAsync(OrderRunUnderWay run, Func<WorkerProcess, Task> end)
     {
         var (victim, share) = (run.Workers[Random.Shared.Next(run.Workers.Count)], Random.Shared.NextDouble() * 0.7);
-        await Eventually.GetAsync(() => Task.FromResult(run.ShareArrived()), arrived => arrived >= share, TimeSpan.FromMinutes(5));
+        await run.ArrivedAsync(share);
+        run.DisturbedAt = TimeProvider.System.GetTimestamp();
         await end(victim);
         run.Workers.Add(await run.StartWorkerAsync());
     }
@@ -172,5 +184,13 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Pushe
 /// <summary>A run that is under way.</summary>
 /// <param name="Workers">The workers, to which those that are started go.</param>
 /// <param name="StartWorkerAsync">Starts another worker.</param>
+/// <param name="Push">The push service.</param>
 /// <param name="ShareArrived">The share of the pushes that have arrived, 0 to 1.</param>
-public sealed record OrderRunUnderWay(List<WorkerProcess> Workers, Func<Task<WorkerProcess>> StartWorkerAsync, Func<double> ShareArrived);
+public sealed record OrderRunUnderWay(List<WorkerProcess> Workers, Func<Task<WorkerProcess>> StartWorkerAsync, LocalPushServer Push, Func<double> ShareArrived)
+{
+    /// <summary>A timestamp of when it was disturbed.</summary>
+    public long? DisturbedAt { get; set; }
+
+    /// <summary>Waits until this share of the pushes has arrived.</summary>
+    public Task ArrivedAsync(double share) => Eventually.GetAsync(() => Task.FromResult(ShareArrived()), arrived => arrived >= share, TimeSpan.FromMinutes(5));
+}

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text;
+using MassTransit;
 using Notify.IntegrationTests.Brokers;
+using Notify.Messaging.RabbitMq;
 using Notify.Tests;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
@@ -39,6 +41,7 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
     [InlineData("application/json", """{"recipientIds":["ada"],"title":"no id"}""", "messageId: Give every event a UUID of its own")]
     [InlineData("application/json", """{"messageId":"0191f6a2-0000-7000-8000-000000000001","recipientIds":"ada","title":"no list"}""", "recipientIds")]
     [InlineData("application/json", "{ this is no JSON", "invalid start of a property name")]
+    [InlineData("application/json", "null", "The body must be MessagePosted as JSON, not null.")]
     [InlineData(null, """{"messageId":"0191f6a2-0000-7000-8000-000000000001","recipientIds":["ada"],"title":"no content type"}""", null)]
     public async Task A_bad_one_ends_in_the_error_queue_with_a_readable_reason_and_the_next_is_fanned_out(string? contentType, string body, string? reason)
     {
@@ -55,6 +58,43 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
         Assert.Equal(body, Encoding.UTF8.GetString(error!.Body.Span));
         var said = Encoding.UTF8.GetString((byte[])error.BasicProperties.Headers!["MT-Fault-Message"]!);
         Assert.Contains(reason ?? "", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task One_message_published_at_once_by_several_in_the_envelope_and_as_plain_json_is_fanned_out_once()
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        var publishers = await Task.WhenAll(Enumerable.Range(0, 3).Select(async _ =>
+        {
+            var bus = Bus.Factory.CreateUsingRabbitMq(RabbitMqAddress.Parse($"{uri}").Configure);
+            await bus.StartAsync(Cancellation);
+            return bus;
+        }));
+        var titles = Enumerable.Range(0, 20).Select(i => $"{i}").ToList();
+
+        // No conversation: nothing but the id says that they are one.
+        await Task.WhenAll(titles.Select(title =>
+        {
+            var message = new Contracts.MessagePosted { MessageId = Guid.NewGuid(), RecipientIds = ["ada"], Title = title };
+            return Task.WhenAll(publishers.Select(publisher => publisher.Publish(message, Cancellation))
+                .Append(PublishAsync(uri, "application/json", $$"""{"messageId":"{{message.MessageId}}","recipientIds":["ada"],"title":"{{title}}"}""")));
+        }));
+        // Once all of it is taken in, every part of it lies in a lane, and what comes later says when the lanes are done with it.
+        var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
+        await Eventually.GetAsync(QueuesAsync, queues => queues.Any(queue => queue is { Name: "user-fanout", MessageStats.Ack: >= 80 }));
+        await service.PostAsync(new Contracts.MessagePosted { MessageId = Guid.NewGuid(), RecipientIds = ["ada"], Title = "last" });
+        await Eventually.TrueAsync(() => titles.Append("last").All(browser.TitlesOf(subscription).Contains));
+        await Eventually.GetAsync(QueuesAsync, queues => queues.All(queue => queue is { MessagesReady: 0, MessagesUnacknowledged: 0 }));
+
+        Assert.Equal(titles.Append("last").Order(), browser.TitlesOf(subscription).Order());
+        Assert.Equal(titles.Count + 1, service.Push.Status.AnswersByStatus.Values.Sum());
+        await Task.WhenAll(publishers.Select(publisher => publisher.StopAsync(CancellationToken.None)));
+
+        async Task<List<QueueInfo>> QueuesAsync() => [.. (await management.QueuesAsync(uri.AbsolutePath[1..]))
+            .Where(queue => queue.Name is "user-fanout" || queue.Name.StartsWith("user-fanout-part", StringComparison.Ordinal) || queue.Name.StartsWith("subscription-send", StringComparison.Ordinal))];
     }
 
     [Fact]

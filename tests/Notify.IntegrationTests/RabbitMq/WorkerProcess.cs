@@ -43,6 +43,16 @@ public sealed partial class WorkerProcess : IAsyncDisposable
 
     public IReadOnlyCollection<string> Lines => _lines;
 
+    /// <summary>Its memory that is not swapped out, in megabytes.</summary>
+    public double ResidentMegabytes
+    {
+        get
+        {
+            using var process = Process.GetProcessById(_id.Task.Result);
+            return process.WorkingSet64 / 1e6;
+        }
+    }
+
     /// <summary>Starts a worker and waits until it is ready.</summary>
     /// <param name="settings">Environment variables.</param>
     public static async Task<WorkerProcess> StartAsync(params (string Name, string Value)[] settings)
