@@ -96,7 +96,7 @@ internal static class ReplayCommand
     private static async Task<List<string>> LanesAsync(IConnection connection, string stage, CancellationToken cancellationToken)
     {
         var lanes = new List<string>();
-        while (lanes.Count < LaneCheck.MostLanes && await LaneCheck.FindAsync(connection, Lanes.QueueOf(stage, lanes.Count), cancellationToken) is not null)
+        while (lanes.Count < LaneCheck.MostLanes && await QuorumQueues.FindAsync(connection, Lanes.QueueOf(stage, lanes.Count), cancellationToken) is not null)
         {
             lanes.Add(Lanes.QueueOf(stage, lanes.Count));
         }

@@ -51,6 +51,18 @@ public sealed class RabbitMqManagement : IDisposable
         await PutAsync($"permissions/{escaped}/guest", new { configure = ".*", write = ".*", read = ".*" });
     }
 
+    /// <summary>Closes every connection to a virtual host that the broker has counted, and returns how many those were.</summary>
+    public async Task<int> CloseConnectionsAsync(string virtualHost)
+    {
+        var names = (await ListAsync<JsonObject>("connections", null)).Where(connection => (string?)connection["vhost"] == virtualHost).Select(connection => (string)connection["name"]!).ToList();
+        foreach (var name in names)
+        {
+            using var response = await _http.DeleteAsync($"connections/{Uri.EscapeDataString(name)}", TestContext.Current.CancellationToken);
+        }
+
+        return names.Count;
+    }
+
     internal async Task<bool> AnswersAsync(CancellationToken ct)
     {
         using var response = await _http.GetAsync("overview", ct);

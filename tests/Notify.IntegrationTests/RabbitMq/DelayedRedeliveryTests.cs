@@ -2,6 +2,7 @@ using System.Globalization;
 using Notify.IntegrationTests.Brokers;
 using Notify.Messaging.RabbitMq.Delays;
 using Notify.Tests;
+using RabbitMQ.Client;
 
 namespace Notify.IntegrationTests.RabbitMq;
 
@@ -49,16 +50,38 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
         await using var broker = await RabbitMqBroker.StartAsync(version, Cancellation);
         await using var run = await DelayRun.StartAsync(broker.AmqpUri);
 
-        // The first declares the queue; a queue younger than a second would not survive.
-        await run.AskAsync(TimeSpan.FromSeconds(9));
-        await Eventually.TrueAsync(() => run.Asked == 1);
-        await Eventually.GetAsync(() => broker.Management.QueuesAsync("/"), queues => queues.Any(queue => queue is { Name: "delay-9s", Messages: 1 }));
-        await broker.WaitUntilQueuesAreOnDiskAsync(Cancellation);
+        // The second is the first of its length, and declares the queue for it.
+        await run.AskAsync(TimeSpan.FromSeconds(9), TimeSpan.FromHours(1));
+        await Eventually.TrueAsync(() => run.Asked == 2);
+        await HoldsAsync("delay-9s");
+        await HoldsAsync("delay-3975s");
         await broker.KillAsync();
         await broker.StartAgainAsync(Cancellation);
 
         await Eventually.TrueAsync(() => run.Came.Count == 1);
         Assert.True(run.Came.Single().Measured >= TimeSpan.FromSeconds(9));
+        await HoldsAsync("delay-3975s");
+
+        Task HoldsAsync(string delay) => Eventually.GetAsync(() => broker.Management.QueuesAsync("/"), queues => queues.Any(queue => queue.Name == delay && queue.Messages == 1));
+    }
+
+    /// <summary>Which a kill of the broker leaves behind: it takes messages, and confirms none.</summary>
+    [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task A_delay_whose_declaration_was_cut_off_is_declared_anew(RabbitMqVersion version)
+    {
+        var uri = await brokers.NewVirtualHostAsync(version);
+        await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation);
+
+        // Declared otherwise, it shows what became of it.
+        await channel.QueueDeclareAsync("delay-1s", durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: Cancellation);
+
+        await using var run = await DelayRun.StartAsync(uri);
+        await run.AskAsync(TimeSpan.FromSeconds(1));
+
+        await Eventually.TrueAsync(() => run.Came.Count == 1);
     }
 
     [Fact]
@@ -102,7 +125,6 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
         await using var run = await DelayRun.StartAsync(broker.AmqpUri);
         await run.AskAsync(delays);
         await Eventually.TrueAsync(() => run.Asked == delays.Length);
-        await broker.WaitUntilQueuesAreOnDiskAsync(Cancellation);
         for (var kill = 0; kill < kills; kill++)
         {
             await Task.Delay(TimeSpan.FromSeconds(longest / (kills + 1)), Cancellation);

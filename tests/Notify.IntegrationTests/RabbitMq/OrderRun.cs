@@ -39,6 +39,7 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Stran
         var cancellation = TestContext.Current.CancellationToken;
         var folder = Directory.CreateTempSubdirectory("notify-test-");
         var running = new List<WorkerProcess>();
+        var isGood = false;
         await using var push = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = "http://127.0.0.1:0" }, cancellation);
         await using var agent = await LocalUserAgent.ConnectAsync(push.Url, cancellation);
         try
@@ -85,9 +86,18 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Stran
             await publishing;
             await disturbing;
             var again = received.Values.SelectMany(pushes => pushes.GroupBy(push => push.Number).Where(copies => copies.Count() > 1)).ToList();
+            var outOfOrder = received.Values.Where(pushes => IsOutOfOrder(pushes.ConvertAll(push => push.Number))).ToList();
+            if (outOfOrder.Count > 0 && run.DisturbedAt is { } at)
+            {
+                TestContext.Current.TestOutputHelper?.WriteLine($"disturbed after {TimeProvider.System.GetElapsedTime(started, at).TotalMilliseconds:0} milliseconds");
+            }
+
+            outOfOrder.ForEach(pushes => TestContext.Current.TestOutputHelper?.WriteLine(
+                $"out of order, after so many milliseconds: {string.Join(' ', pushes.Select(push => $"{push.Number}@{TimeProvider.System.GetElapsedTime(started, push.At).TotalMilliseconds:0}"))}"));
+            isGood = missing == 0 && outOfOrder.Count == 0;
             return new OrderRun(
                 missing,
-                received.Values.Count(pushes => IsOutOfOrder(pushes.ConvertAll(push => push.Number))),
+                outOfOrder.Count,
                 again.Sum(copies => copies.Count() - 1),
                 again.Sum(copies => copies.Count(copy => copy.Push.Topic is null || copy.Push.Topic != copies.First().Push.Topic || !copy.Push.Content.SequenceEqual(copies.First().Push.Content))),
                 subscriptions * events,
@@ -98,9 +108,9 @@ public sealed record OrderRun(int Lost, int Reordered, int Duplicates, int Stran
         {
             foreach (var worker in running)
             {
-                if (TestContext.Current.TestState?.Result == TestResult.Failed)
+                if (!isGood)
                 {
-                    TestContext.Current.AddAttachment($"worker {running.IndexOf(worker)}", string.Join('\n', worker.Lines));
+                    TestContext.Current.TestOutputHelper?.WriteLine($"worker {running.IndexOf(worker)} wrote last:\n{string.Join('\n', worker.Lines.TakeLast(50))}");
                 }
 
                 await worker.DisposeAsync();

@@ -32,7 +32,7 @@ internal static class QueueAccess
     }
 
     /// <summary>Messages that are ready; none where there is no such queue.</summary>
-    public static async Task<uint> CountAsync(this IConnection connection, string queue) => (await LaneCheck.FindAsync(connection, queue, Cancellation))?.MessageCount ?? 0;
+    public static async Task<uint> CountAsync(this IConnection connection, string queue) => (await QuorumQueues.FindAsync(connection, queue, Cancellation))?.MessageCount ?? 0;
 
     /// <summary>Takes what is ready out of a queue.</summary>
     public static async Task<List<BasicGetResult>> TakeAllAsync(this IConnection connection, string queue)

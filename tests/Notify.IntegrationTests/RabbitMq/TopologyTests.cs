@@ -1,5 +1,6 @@
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
+using Notify.Messaging.RabbitMq.Delays;
 using Notify.IntegrationTests.Brokers;
 using Notify.Messaging;
 using Notify.Messaging.RabbitMq;
@@ -28,7 +29,8 @@ public sealed class TopologyTests(SharedBrokers brokers)
 
         Assert.Equal(
             ["delivery-log", "subscription-expired", "subscription-send-0", "subscription-send-1", "user-fanout", "user-fanout-part-0"],
-            queues.Where(queue => queue.Type == "quorum").Select(queue => queue.Name).Order());
+            queues.Where(queue => queue.Type == "quorum" && !queue.Name.StartsWith("delay-", StringComparison.Ordinal)).Select(queue => queue.Name).Order());
+        Assert.Equal(DelayQueues.Ahead.Select(DelayQueues.NameOf).Order(), queues.Where(queue => queue.Name.StartsWith("delay-", StringComparison.Ordinal)).Select(queue => queue.Name).Order());
 
         // Nothing else stays when the worker goes; what newer brokers refuse (transient queues that several connections may use) is not among it.
         Assert.Equal(["notify-worker-0", "subscription-cache-"], queues.Where(queue => queue.Type != "quorum").Select(queue => queue.Name[..Math.Min(queue.Name.Length, 19)].TrimEnd('0', '1', '2', '3', '4', '5', '6', '7', '8', '9') + (queue.Name.StartsWith("notify", StringComparison.Ordinal) ? "0" : "")).Order());

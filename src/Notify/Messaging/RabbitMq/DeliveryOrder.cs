@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using MassTransit;
 using MassTransit.RabbitMqTransport;
+using MassTransit.Transports;
 using RabbitMQ.Client;
 
 namespace Notify.Messaging.RabbitMq;
@@ -51,9 +52,12 @@ internal sealed class DeliveryOrder
 }
 
 /// <summary>A message's place in the order of its channel.</summary>
-internal sealed class DeliveryPlace(DeliveryOrder order, ulong deliveryTag)
+internal sealed class DeliveryPlace(DeliveryOrder order, ulong deliveryTag, IChannel channel)
 {
     private int _passed;
+
+    /// <summary>The channel is closed: the broker delivers the message again, after those before it that were not acknowledged.</summary>
+    public bool IsLost => !channel.IsOpen;
 
     public Task ReachedAsync(CancellationToken cancellationToken = default) => order.ReachedAsync(deliveryTag).WaitAsync(cancellationToken);
 
@@ -74,8 +78,8 @@ internal sealed class DeliveryPlaceFilter : IFilter<ReceiveContext>
 
     public async Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
     {
-        var order = _orders.GetOrCreateValue(context.GetPayload<ChannelContext>().Channel);
-        var place = new DeliveryPlace(order, context.GetPayload<RabbitMqBasicConsumeContext>().DeliveryTag);
+        var channel = context.GetPayload<ChannelContext>().Channel;
+        var place = new DeliveryPlace(_orders.GetOrCreateValue(channel), context.GetPayload<RabbitMqBasicConsumeContext>().DeliveryTag, channel);
         context.GetOrAddPayload(() => place);
         try
         {
@@ -111,6 +115,13 @@ internal sealed class DeliveryOrderFilter<T>(OneAtATime oneAtATime, Func<T, stri
         place.Pass();
         using (await entering)
         {
+            if (place.IsLost)
+            {
+                // One before it may have been cancelled half-way. What is cancelled is neither acknowledged nor tried again.
+                ((BaseReceiveContext)context.ReceiveContext).Cancel();
+                context.CancellationToken.ThrowIfCancellationRequested();
+            }
+
             await next.Send(context);
         }
     }

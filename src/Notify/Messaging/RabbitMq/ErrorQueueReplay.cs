@@ -31,7 +31,7 @@ internal sealed partial class ErrorQueueReplay(IConnection connection, string so
         var found = new List<ErrorQueueReplay>();
         foreach (var source in sources)
         {
-            if (await LaneCheck.FindAsync(connection, source + Suffix, cancellationToken) is { } queue)
+            if (await QuorumQueues.FindAsync(connection, source + Suffix, cancellationToken) is { } queue)
             {
                 found.Add(new ErrorQueueReplay(connection, source, (int)queue.MessageCount, sendLanes));
             }

@@ -11,11 +11,13 @@ internal static class Lane
     private const int DeliveryLimit = 1_000_000;
 
     /// <summary>What a lane's queue is declared with.</summary>
-    public static IDictionary<string, object?> Arguments => new Dictionary<string, object?>
+    public static IDictionary<string, object?> Arguments => new Dictionary<string, object?>(CompetingArguments) { ["x-single-active-consumer"] = true };
+
+    /// <summary>What a queue is declared with that all workers share.</summary>
+    public static IDictionary<string, object?> CompetingArguments => new Dictionary<string, object?>
     {
         ["x-queue-type"] = "quorum",
         ["x-delivery-limit"] = DeliveryLimit,
-        ["x-single-active-consumer"] = true,
     };
 
     /// <summary>Declares a replicated queue that survives the broker.</summary>

@@ -1,3 +1,4 @@
+using Notify.Messaging.RabbitMq.Delays;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -5,7 +6,8 @@ namespace Notify.Messaging.RabbitMq;
 
 /// <summary>
 /// Before the bus starts: (1) reaches the broker, (2) waits for its turn, since workers that start together must not see each other's lanes half made, (3) counts the lanes
-/// of each stage that the broker has, (4) where that is not the number set, refuses to start unless they are empty and idle, and (5) makes them as many as are set.
+/// of each stage that the broker has, (4) where that is not the number set, refuses to start unless they are empty and idle, (5) deletes surplus ones, and (6) declares
+/// every queue that must last, so that a kill of the broker is survived as soon as this worker is ready.
 /// </summary>
 /// <remarks>With the number of lanes, most keys change theirs: what still lies in the old one could be overtaken.</remarks>
 internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, TimeProvider time, ILogger<LaneCheck> logger) : IHostedService
@@ -20,16 +22,12 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
         await using var connection = await ConnectAsync(cancellationToken);
 
         // (2)
-        while (!await TryTakeTurnAsync(connection, cancellationToken))
-        {
-            await Task.Delay(TryAgainAfter, time, cancellationToken);
-        }
-
+        await using var turn = await QuorumQueues.TakeTurnAsync(connection, "notify-lane-check", time, cancellationToken);
         foreach (var (stage, count) in lanes.Counts)
         {
             // (3)
             var found = new List<QueueDeclareOk>();
-            while (found.Count < MostLanes && await FindAsync(connection, Lanes.QueueOf(stage, found.Count), cancellationToken) is { } lane)
+            while (found.Count < MostLanes && await QuorumQueues.FindAsync(connection, Lanes.QueueOf(stage, found.Count), cancellationToken) is { } lane)
             {
                 found.Add(lane);
             }
@@ -48,17 +46,25 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
 
             // (5)
             await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
-            for (var lane = found.Count; lane < count; lane++)
-            {
-                await channel.QueueDeclareAsync(Lanes.QueueOf(stage, lane), durable: true, exclusive: false, autoDelete: false, Lane.Arguments, cancellationToken: cancellationToken);
-            }
-
             for (var surplus = found.Count - 1; surplus >= count; surplus--)
             {
                 await channel.QueueDeleteAsync(Lanes.QueueOf(stage, surplus), cancellationToken: cancellationToken);
                 await channel.ExchangeDeleteAsync(Lanes.QueueOf(stage, surplus), cancellationToken: cancellationToken);
             }
         }
+
+        // (6)
+        await QuorumQueues.DeclareAsync(
+            connection,
+            [
+                new(Queues.UserFanout, Lane.Arguments),
+                .. lanes.Counts.SelectMany(stage => Enumerable.Range(0, stage.Value).Select(lane => new QuorumQueue(Lanes.QueueOf(stage.Key, lane), Lane.Arguments))),
+                new(Queues.SubscriptionExpired, Lane.CompetingArguments),
+                new(Queues.DeliveryLog, Lane.CompetingArguments),
+                .. DelayQueues.Ahead.Select(DelayQueues.QueueOf),
+            ],
+            time,
+            cancellationToken);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -77,36 +83,6 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
                 LogUnreachable(address, exception.InnerException?.Message ?? exception.Message);
                 await Task.Delay(TryAgainAfter, time, cancellationToken);
             }
-        }
-    }
-
-    // The turn ends with the connection.
-    private static async Task<bool> TryTakeTurnAsync(IConnection connection, CancellationToken cancellationToken)
-    {
-        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
-        try
-        {
-            await channel.QueueDeclareAsync("notify-lane-check", durable: false, exclusive: true, autoDelete: false, cancellationToken: cancellationToken);
-            return true;
-        }
-        catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.ResourceLocked)
-        {
-            return false;
-        }
-    }
-
-    /// <summary>What the broker says of a queue; null if it has none of that name.</summary>
-    internal static async Task<QueueDeclareOk?> FindAsync(IConnection connection, string queue, CancellationToken cancellationToken)
-    {
-        // A question after a queue that is not there closes the channel.
-        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
-        try
-        {
-            return await channel.QueueDeclarePassiveAsync(queue, cancellationToken);
-        }
-        catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.NotFound)
-        {
-            return null;
         }
     }
 

@@ -35,6 +35,11 @@ internal sealed class RabbitMqAddress
     /// <summary>Points a bus there.</summary>
     public void Configure(IRabbitMqBusFactoryConfigurator bus) => bus.Host(Nodes[0], host =>
     {
+        host.OnRefreshConnectionFactory = factory =>
+        {
+            factory.SocketFactory = DiscardingTcpClient.Create;
+            return Task.CompletedTask;
+        };
         if (IsTls(Nodes[0]))
         {
             host.UseSsl(ssl =>

@@ -58,5 +58,9 @@ public static class DelayQueueConfigurationExtensions
     /// </summary>
     /// <param name="endpoint">The receive endpoint.</param>
     /// <param name="time">Tells whether a message that goes round several times is due.</param>
-    public static void UseDelayQueues(this IRabbitMqReceiveEndpointConfigurator endpoint, TimeProvider time) => _ = new DelayQueueConfigurationObserver(endpoint, time);
+    public static void UseDelayQueues(this IRabbitMqReceiveEndpointConfigurator endpoint, TimeProvider time)
+    {
+        endpoint.ConfigureChannel(pipe => pipe.UseExecuteAsync(channel => DelayQueues.DeclareAheadAsync(channel.ConnectionContext, time)));
+        _ = new DelayQueueConfigurationObserver(endpoint, time);
+    }
 }

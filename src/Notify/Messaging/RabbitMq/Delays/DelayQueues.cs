@@ -12,7 +12,7 @@ namespace Notify.Messaging.RabbitMq.Delays;
 /// <remarks>
 /// <para>A delay is rounded up to the next of them, so a message is never early, and late by less than half a second, or by a fifth from five seconds on. All messages of a
 /// queue live equally long, so none waits behind one that lives longer.</para>
-/// <para>A queue is declared when a delay first needs it, once a connection. See docs/delayed-redelivery.md.</para>
+/// <para>Queues of the shorter delays are declared before an endpoint starts, others when a delay first needs them. See docs/delayed-redelivery.md.</para>
 /// </remarks>
 internal static class DelayQueues
 {
@@ -22,10 +22,16 @@ internal static class DelayQueues
     /// <summary>The longest; a longer delay goes round several times.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromDays(1);
 
+    // To declare one takes two seconds, which no longer counts from here on.
+    private static readonly TimeSpan LongestAhead = TimeSpan.FromSeconds(45);
+
     private static readonly ConditionalWeakTable<IConnection, Declared> Declarations = [];
 
     /// <summary>The delays that have a queue, in ascending order.</summary>
     public static IReadOnlyList<TimeSpan> Rungs { get; } = [.. MakeRungs()];
+
+    /// <summary>Those of the shorter delays.</summary>
+    public static IReadOnlyList<TimeSpan> Ahead { get; } = [.. Rungs.TakeWhile(rung => rung <= LongestAhead)];
 
     /// <summary>The delay to use in place of this one: the next longer that has a queue, or <see cref="Longest"/>.</summary>
     public static TimeSpan RoundUp(TimeSpan delay)
@@ -45,28 +51,27 @@ internal static class DelayQueues
     public static string NameOf(TimeSpan rung) => string.Create(CultureInfo.InvariantCulture, $"delay-{rung.TotalSeconds:0.##}s");
 
     /// <summary>Declares the queue of a rung, unless this connection has done so before.</summary>
-    public static Task DeclareAsync(ConnectionContext connection, TimeSpan rung) => Declarations.GetOrCreateValue(connection.Connection).OnceAsync(rung, () => DeclareNowAsync(connection, rung));
+    public static Task DeclareAsync(ConnectionContext connection, TimeSpan rung, TimeProvider time) => DeclareAsync(connection, [rung], time);
 
-    private static async Task DeclareNowAsync(ConnectionContext connection, TimeSpan rung)
+    /// <summary>Declares the queues of the shorter delays, so that none of them has to wait for its own.</summary>
+    public static Task DeclareAheadAsync(ConnectionContext connection, TimeProvider time) => DeclareAsync(connection, Ahead, time);
+
+    /// <summary>What the queue of a rung is declared with.</summary>
+    public static QuorumQueue QueueOf(TimeSpan rung) => new(NameOf(rung), new Dictionary<string, object?>
     {
-        var name = NameOf(rung);
-        await using var channel = await connection.CreateChannel(null, CancellationToken.None);
-        await channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true, autoDelete: false);
-        await channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?>
-        {
-            ["x-queue-type"] = "quorum",
-            ["x-message-ttl"] = (long)rung.TotalMilliseconds,
+        ["x-queue-type"] = "quorum",
+        ["x-message-ttl"] = (long)rung.TotalMilliseconds,
 
-            // The default exchange takes a message to the queue that its routing key names; the key stays what it was.
-            ["x-dead-letter-exchange"] = "",
+        // The default exchange takes a message to the queue that its routing key names; the key stays what it was.
+        ["x-dead-letter-exchange"] = "",
 
-            // Else a message could be lost on its way from here to there.
-            ["x-dead-letter-strategy"] = "at-least-once",
-            ["x-overflow"] = "reject-publish",
-        });
-        await channel.QueueBindAsync(name, name, "");
-        await channel.CloseAsync();
-    }
+        // Else a message could be lost on its way from here to there.
+        ["x-dead-letter-strategy"] = "at-least-once",
+        ["x-overflow"] = "reject-publish",
+    });
+
+    private static Task DeclareAsync(ConnectionContext connection, IReadOnlyList<TimeSpan> rungs, TimeProvider time) => Declarations.GetOrCreateValue(connection.Connection)
+        .OnceAsync(rungs, missing => QuorumQueues.DeclareAsync(connection.Connection, [.. missing.Select(QueueOf)], time));
 
     private static IEnumerable<TimeSpan> MakeRungs()
     {
@@ -86,18 +91,28 @@ internal static class DelayQueues
     private sealed class Declared
     {
         private readonly Dictionary<TimeSpan, Task> _rungs = [];
+        private Task _last = Task.CompletedTask;
 
-        public Task OnceAsync(TimeSpan rung, Func<Task> declare)
+        public Task OnceAsync(IReadOnlyList<TimeSpan> rungs, Func<IReadOnlyList<TimeSpan>, Task> declare)
         {
             lock (_rungs)
             {
-                if (!_rungs.TryGetValue(rung, out var declaring) || declaring.IsFaulted || declaring.IsCanceled)
+                var missing = rungs.Where(rung => !_rungs.TryGetValue(rung, out var declared) || declared.IsFaulted || declared.IsCanceled).ToList();
+                if (missing.Count > 0)
                 {
-                    _rungs[rung] = declaring = declare();
+                    // One after the other: the broker tells connections apart, not those who share one.
+                    _last = AfterAsync(_last, () => declare(missing));
+                    missing.ForEach(rung => _rungs[rung] = _last);
                 }
 
-                return declaring;
+                return Task.WhenAll(rungs.Select(rung => _rungs[rung]).Distinct());
             }
+        }
+
+        private static async Task AfterAsync(Task before, Func<Task> declare)
+        {
+            await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await declare();
         }
     }
 }
