@@ -20,12 +20,12 @@ public sealed class LocalPushServer : IAsyncDisposable
     private readonly KestrelServer _server;
     private readonly SubscriptionStore _store;
 
-    private LocalPushServer(KestrelServer server, SubscriptionStore store, PushFaults faults)
+    private LocalPushServer(KestrelServer server, SubscriptionStore store, PushFaults faults, Uri url)
     {
         _server = server;
         _store = store;
         Faults = faults;
-        Url = new Uri(store.Origin + "/");
+        Url = url;
     }
 
     /// <summary>As bound, for example <c>http://localhost:5081/</c>. User agents connect here with <c>ws</c>.</summary>
@@ -76,8 +76,9 @@ public sealed class LocalPushServer : IAsyncDisposable
         }
 
         string bound = server.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.First();
-        store.Origin = new UriBuilder(url) { Port = new Uri(bound).Port }.Uri.GetLeftPart(UriPartial.Authority);
-        return new LocalPushServer(server, store, faults);
+        url = new UriBuilder(url) { Port = new Uri(bound).Port }.Uri;
+        store.Origin = options.Origin ?? url.GetLeftPart(UriPartial.Authority);
+        return new LocalPushServer(server, store, faults, url);
     }
 
     /// <summary>Tells the user agents that it goes away, and stops.</summary>

@@ -7,9 +7,15 @@ public sealed record LocalPushServiceOptions
 {
     /// <summary>
     /// Where it listens: <c>http://</c>, then <c>localhost</c> or an IP address, then a port (0 = a free one). Default
-    /// <c>http://localhost:5081</c>. Its origin is the audience that VAPID tokens must name (RFC 8292, section 2).
+    /// <c>http://localhost:5081</c>.
     /// </summary>
     public string Url { get; init; } = "http://localhost:5081";
+
+    /// <summary>
+    /// What application servers know it by, where something in front of it passes their requests on: scheme, host and port. Endpoints begin
+    /// with it, and it is the audience that VAPID tokens must name (RFC 8292, section 2). Default: <see cref="Url"/>'s.
+    /// </summary>
+    public string? Origin { get; init; }
 
     /// <summary>The clock for TTLs, token expiry and delays on command. Default: the system's.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;

@@ -11,7 +11,8 @@ internal static class PushOutcomeMapping
     /// <summary>Second-hand, not seen in an answer: FCM means 60 seconds by a 429 without Retry-After.</summary>
     private static readonly TimeSpan FcmRetryAfter = TimeSpan.FromSeconds(60);
 
-    private const string FcmHost = "fcm.googleapis.com";
+    // The second serves Chromium as Linux distributions build it.
+    private static readonly string[] FcmHosts = ["fcm.googleapis.com", "jmt17.google.com"];
 
     /// <summary>Mozilla autopush, errno with a 503: 201 asks to back off, 202 allows a retry at once.</summary>
     private const int MozillaRetryAtOnce = 202;
@@ -54,7 +55,7 @@ internal static class PushOutcomeMapping
 
         return status switch
         {
-            429 when host == FcmHost => FcmRetryAfter,
+            429 when FcmHosts.Contains(host) => FcmRetryAfter,
             503 when error.Errno == MozillaRetryAtOnce => TimeSpan.Zero,
             _ => null,
         };

@@ -8,10 +8,10 @@ public sealed class PushServicesOptions
     /// <summary>The section's name.</summary>
     public const string Section = "Notify:PushServices";
 
-    /// <summary>The four vendors' hosts.</summary>
+    /// <summary>The four vendors' hosts. Google has two: Chromium without Google's own keys, as Linux distributions build it, names the second.</summary>
     public static readonly IReadOnlyList<string> Vendors =
     [
-        "fcm.googleapis.com", "*.push.services.mozilla.com", "*.push.apple.com", "*.notify.windows.com",
+        "fcm.googleapis.com", "jmt17.google.com", "*.push.services.mozilla.com", "*.push.apple.com", "*.notify.windows.com",
     ];
 
     /// <summary>

@@ -58,11 +58,11 @@ export async function state(options) {
   };
 }
 
-// One after the other: two clicks must not make two push subscriptions, and the last user wins.
+// One after the other: two clicks, or two tabs, must not make two push subscriptions, and the last user wins.
 let last = Promise.resolve();
 
 function inTurn(action) {
-  last = last.catch(() => {}).then(action);
+  last = last.catch(() => {}).then(() => navigator.locks?.request("notify", action) ?? action());
   return last;
 }
 
@@ -73,11 +73,13 @@ function inTurn(action) {
 export function subscribe(options) {
   const { supported, missing } = isSupported();
   // Asked before anything is awaited, while the user gesture lasts.
-  const permission = supported && Notification.requestPermission();
-  return inTurn(async () => {
+  const asked = supported && Notification.requestPermission();
+  // Not in turn: other tabs need not wait for the answer.
+  return (async () => {
     if (!supported) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${missing.join(", ")}.`);
-    return subscribeNow(settle(options), await permission);
-  });
+    const permission = await asked;
+    return inTurn(() => subscribeNow(settle(options), permission));
+  })();
 }
 
 /**
@@ -117,6 +119,11 @@ async function subscribeNow(options, permission) {
   await settings.write(registration.scope, { ...worker, ...saved, endpoint: before });
   const { id, isNew } = await call(options, "POST", "api/subscriptions", { ...subscription.toJSON(), replaces });
   await settings.write(registration.scope, { ...worker, endpoint: subscription.endpoint });
+  // The service has forgotten it: perhaps since it had come to its end at its push service, which does not tell the browser.
+  if (isNew && saved?.endpoint === subscription.endpoint) {
+    await subscription.unsubscribe();
+    return subscribeNow(options, permission);
+  }
   return { id, isNew };
 }
 

@@ -31,7 +31,7 @@ public sealed class ApplicationHost : IAsyncDisposable
             Object.assign(window, { notify, arrived, stop });
             </script>
             """, "text/html"));
-        // Firefox shows no buttons on the notifications of a headless window, so a click on one is dispatched.
+        // For browsers whose buttons cannot be clicked on.
         application.MapGet("/service-worker.js", () => Results.Content($$"""
             importScripts("{{notify}}service-worker.js");
             addEventListener("message", async ({ data: action }) => {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Notify.Contracts;
@@ -26,7 +27,7 @@ public sealed class BrowserHost : IAsyncDisposable
     private LocalPushServer _pushService;
     private NotifyService _service = null!;
 
-    private BrowserHost(LocalPushServer pushService) => _pushService = pushService;
+    private BrowserHost(LocalPushServer pushService, GooglePushService? google) => (_pushService, Google) = (pushService, google);
 
     /// <summary>Where Notify is, with a trailing slash.</summary>
     public Uri Url => _service.Url;
@@ -34,15 +35,23 @@ public sealed class BrowserHost : IAsyncDisposable
     /// <summary>The push service's browser side.</summary>
     public Uri PushServiceWebSocketUrl => new UriBuilder(_pushService.Url) { Scheme = "ws" }.Uri;
 
+    /// <summary>What stands before the push service, if the browser is Chromium.</summary>
+    public GooglePushService? Google { get; }
+
+    /// <summary>Makes POSTs fail.</summary>
+    public PushFaults Faults => _pushService.Faults;
+
     /// <summary>How often the browser answered a push with each code; 100 alone is good.</summary>
     public IReadOnlyDictionary<int, long> AcknowledgementsByCode => _pushService.Status.AcknowledgementsByCode;
 
     /// <summary>What the service has logged, since it was last started.</summary>
     public IReadOnlyCollection<string> Log => _service.Logs.Lines;
 
-    public static async Task<BrowserHost> StartAsync(CancellationToken ct)
+    public static async Task<BrowserHost> StartAsync(BrowserKind browser, CancellationToken ct)
     {
-        var host = new BrowserHost(await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = AnyPort }, ct));
+        var isChromium = browser == BrowserKind.Chromium;
+        var pushService = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = AnyPort, Origin = isChromium ? GooglePushService.Origin : null }, ct);
+        var host = new BrowserHost(pushService, isChromium ? await GooglePushService.StartAsync(pushService, ct) : null);
         await host.StartServiceAsync(AnyPort);
         return host;
     }
@@ -96,7 +105,7 @@ public sealed class BrowserHost : IAsyncDisposable
         if (payload is null)
         {
             var endpoint = new Uri(subscription.Endpoint);
-            using var http = new HttpClient(PushServiceClient.CreateHandler());
+            using var http = new HttpClient(CreateHandler());
             using var request = new HttpRequestMessage(HttpMethod.Post, endpoint) { Headers = { { "TTL", "60" } } };
             request.Headers.TryAddWithoutValidation("Authorization", _service.Services.GetRequiredService<VapidTokens>().GetAuthorization(endpoint, keys));
             using var response = await http.SendAsync(request, ct);
@@ -140,11 +149,28 @@ public sealed class BrowserHost : IAsyncDisposable
 
     // It finds the push service's port in use, and shares it as a second worker on one machine does.
     private async Task StartServiceAsync(string url, params string[] settings) =>
-        _service = await NotifyService.StartAsync(_folder, null, [$"--urls={url}", $"--Notify:LocalPushService:Url={_pushService.Url}", .. settings]);
+        _service = await NotifyService.StartAsync(_folder, LeadToGoogle, [$"--urls={url}", $"--Notify:LocalPushService:Url={_pushService.Url}", .. settings]);
+
+    private void LeadToGoogle(WebApplicationBuilder builder)
+    {
+        if (Google is null)
+            return;
+        builder.Services.AddSingleton(provider => new PushServiceClient(
+            new HttpClient(CreateHandler()), provider.GetRequiredService<VapidTokens>(), provider.GetRequiredService<TimeProvider>()));
+    }
+
+    private SocketsHttpHandler CreateHandler()
+    {
+        var handler = PushServiceClient.CreateHandler();
+        Google?.Lead(handler);
+        return handler;
+    }
 
     public async ValueTask DisposeAsync()
     {
         await _service.DisposeAsync();
+        if (Google is not null)
+            await Google.DisposeAsync();
         await _pushService.DisposeAsync();
         _folder.Delete(recursive: true);
     }

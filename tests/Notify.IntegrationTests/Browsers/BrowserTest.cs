@@ -5,28 +5,38 @@ using Notify.Subscriptions;
 
 namespace Notify.IntegrationTests.Browsers;
 
-/// <summary>A test with a Firefox of its own, before a service and a push service of its own. They run one at a time.</summary>
-[Collection("Firefox")]
-public abstract class BrowserTest : IAsyncLifetime
+/// <summary>A browser that is tested with.</summary>
+public enum BrowserKind
+{
+    /// <summary>Firefox ESR.</summary>
+    Firefox,
+
+    /// <summary>Debian's Chromium.</summary>
+    Chromium,
+}
+
+/// <summary>A test with a browser of its own, before a service and a push service of its own. They run one at a time.</summary>
+[Collection("Browsers")]
+public abstract class BrowserTest(BrowserKind kind) : IAsyncLifetime
 {
     protected const string Module = "(await import('/notify.js'))";
     protected const string Shown = "navigator.serviceWorker.ready.then((registration) => registration.getNotifications())";
 
     private BrowserHost? _host;
-    private Firefox? _firefox;
+    private WebBrowser? _browser;
 
     protected static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     protected BrowserHost Host => _host ?? throw new InvalidOperationException("The service has not been started.");
 
-    protected Firefox Firefox => _firefox ?? throw new InvalidOperationException("Firefox has not been started.");
+    protected WebBrowser Browser => _browser ?? throw new InvalidOperationException("The browser has not been started.");
 
     public async ValueTask InitializeAsync()
     {
-        _host = await BrowserHost.StartAsync(Ct);
+        _host = await BrowserHost.StartAsync(kind, Ct);
         try
         {
-            _firefox = await Firefox.StartAsync(_host.PushServiceWebSocketUrl, Ct);
+            _browser = _host.Google is { } google ? await Chromium.StartAsync(google, Ct) : await Firefox.StartAsync(_host.PushServiceWebSocketUrl, Ct);
         }
         catch
         {
@@ -38,15 +48,15 @@ public abstract class BrowserTest : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        if (_firefox is not null)
+        if (_browser is not null)
         {
             if (TestContext.Current.TestState?.Result == TestResult.Failed)
             {
-                TestContext.Current.AddAttachment("page", await _firefox.ScreenshotAsync(), "image/png");
+                TestContext.Current.AddAttachment("page", await _browser.ScreenshotAsync(), "image/png");
                 TestContext.Current.AddAttachment("log", string.Join('\n', Host.Log));
             }
 
-            await _firefox.DisposeAsync();
+            await _browser.DisposeAsync();
         }
 
         if (_host is not null)
@@ -57,15 +67,15 @@ public abstract class BrowserTest : IAsyncLifetime
 
     protected async Task OpenPageAsync()
     {
-        await Firefox.NavigateAsync(Host.Url);
-        await Firefox.WaitUntilAsync("document.documentElement.dataset.ready");
+        await Browser.NavigateAsync(Host.Url);
+        await Browser.WaitUntilAsync("document.documentElement.dataset.ready");
     }
 
     /// <summary>Opens the page and subscribes the browser by its button, for ada.</summary>
     protected async Task SubscribeAsync()
     {
         await OpenPageAsync();
-        await Firefox.ClickAsync("#subscribe");
+        await Browser.ClickAsync("#subscribe");
         await WaitForTextAsync("#standing", "This browser is subscribed.");
     }
 
@@ -77,23 +87,33 @@ public abstract class BrowserTest : IAsyncLifetime
         Host.PostAsync(new MessagePosted { RecipientIds = ["ada"], Title = title, Url = url });
 
     protected async Task<string> TextAsync(string selector) =>
-        (string)(await Firefox.EvaluateAsync($"document.querySelector({JsonSerializer.Serialize(selector)}).textContent"))!;
+        (string)(await Browser.EvaluateAsync($"document.querySelector({JsonSerializer.Serialize(selector)}).textContent"))!;
 
     protected Task WaitForTextAsync(string selector, string text) =>
-        Firefox.WaitUntilAsync($"document.querySelector({JsonSerializer.Serialize(selector)})?.textContent === {JsonSerializer.Serialize(text)}");
+        Browser.WaitUntilAsync($"document.querySelector({JsonSerializer.Serialize(selector)})?.textContent === {JsonSerializer.Serialize(text)}");
 
-    protected async Task<JsonNode> StateAsync() => (await Firefox.EvaluateAsync($"{Module}.state()"))!;
+    protected async Task<JsonNode> StateAsync() => (await Browser.EvaluateAsync($"{Module}.state()"))!;
 
     protected static void AssertState(JsonNode state, bool subscribed) =>
         Assert.Equal(
             (true, "granted", subscribed, subscribed),
             ((bool)state["supported"]!, (string)state["permission"]!, (bool)state["subscribed"]!, (bool)state["registered"]!));
 
+    /// <summary>The browser has answered for every push, and well. Chromium does not say.</summary>
+    protected void AssertAllAcknowledged(int? count = null)
+    {
+        if (kind == BrowserKind.Firefox)
+        {
+            Assert.Equal([100], Host.AcknowledgementsByCode.Keys);
+            Assert.True(count is null || Host.AcknowledgementsByCode[100] == count);
+        }
+    }
+
     /// <summary>The one notification that is shown, once it is, and closed as it is read; the browser answers a push a little earlier.</summary>
     protected async Task<JsonNode> TakeNotificationAsync()
     {
-        await Firefox.WaitUntilAsync($"{Shown}.then((shown) => shown.length > 0)");
-        var shown = await Firefox.EvaluateAsync(
+        await Browser.WaitForNotificationsAsync(shown => shown.Count > 0);
+        var shown = await Browser.EvaluateAsync(
             $"{Shown}.then((shown) => shown.map((each) => {{ each.close(); return {{ title: each.title, body: each.body, tag: each.tag }}; }}))");
         return Assert.Single(shown!.AsArray())!;
     }

@@ -24,10 +24,17 @@ public sealed class WebDriver : IAsyncDisposable
     /// <summary>Connects and opens a session. <paramref name="address"/> is the one the browser prints, ws://host:port.</summary>
     public static async Task<WebDriver> ConnectAsync(Uri address, CancellationToken ct)
     {
-        var driver = new WebDriver();
-        await driver._socket.ConnectAsync(new Uri(address, "/session"), ct);
-        driver._receiving = driver.ReceiveAsync();
+        var driver = await JoinAsync(new Uri(address, "/session"), ct);
         await driver.SendAsync("session.new", new { capabilities = new { } }, ct);
+        return driver;
+    }
+
+    /// <summary>Connects to a session that is there already, at its webSocketUrl.</summary>
+    public static async Task<WebDriver> JoinAsync(Uri session, CancellationToken ct)
+    {
+        var driver = new WebDriver();
+        await driver._socket.ConnectAsync(session, ct);
+        driver._receiving = driver.ReceiveAsync();
         return driver;
     }
 
