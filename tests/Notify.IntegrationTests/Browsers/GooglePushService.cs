@@ -31,6 +31,7 @@ public sealed class GooglePushService : IAsyncDisposable
     private readonly HttpClient _http = new();
     private readonly Lock _lock = new();
     private readonly List<Message> _stored = [];
+    private readonly HashSet<string> _salts = [];
     private readonly LocalPushServer _pushService;
     private readonly LocalUserAgent _userAgent;
     private readonly WebApplication _application;
@@ -86,6 +87,9 @@ public sealed class GooglePushService : IAsyncDisposable
             }
         }
     } = true;
+
+    /// <summary>Push messages encrypted with a salt that one before had too; one salt, one message (RFC 8188, section 2.1).</summary>
+    public int RepeatedSalts { get; private set; }
 
     /// <summary>Starts it before a push service whose <see cref="LocalPushServiceOptions.Origin"/> is <see cref="Origin"/>.</summary>
     public static async Task<GooglePushService> StartAsync(LocalPushServer pushService, CancellationToken ct)
@@ -175,6 +179,9 @@ public sealed class GooglePushService : IAsyncDisposable
         {
             if (!_registrations.TryGetValue(push.Subscription.Endpoint, out var registration))
                 continue;
+            const int SaltLength = 16;
+            if (push.Content.Length > 0 && !_salts.Add(Convert.ToHexString(push.Content, 0, SaltLength)))
+                RepeatedSalts++;
             var message = new Message($"0:{++_lastMessage}", registration, push.Content);
             lock (_lock)
             {

@@ -28,7 +28,7 @@ public abstract class ServiceWorkerTests(BrowserKind kind) : BrowserTest(kind)
             Assert.Equal((payload, title, body), (payload, (string)shown["title"]!, (string)shown["body"]!));
         }
 
-        AssertAllAcknowledged();
+        AssertWellMade();
     }
 
     [Fact]
@@ -57,7 +57,7 @@ public abstract class ServiceWorkerTests(BrowserKind kind) : BrowserTest(kind)
             await Browser.WaitForNotificationsAsync(shown => shown is [var one] && one.Title == expected);
         }
 
-        AssertAllAcknowledged(5);
+        AssertWellMade(5);
     }
 
     [Fact]
@@ -121,7 +121,7 @@ public abstract class ServiceWorkerTests(BrowserKind kind) : BrowserTest(kind)
         var text = string.Concat(Enumerable.Range(0, length).Select(position => (char)('a' + (position % 26))));
         await Host.PushAsync(text, Ct);
         Assert.Equal(text, (string?)(await TakeNotificationAsync())["body"]);
-        AssertAllAcknowledged(1);
+        AssertWellMade(1);
     }
 
     [Theory]
@@ -132,7 +132,7 @@ public abstract class ServiceWorkerTests(BrowserKind kind) : BrowserTest(kind)
         await SubscribeAsync();
         await Host.PostAsync(new MessagePosted { RecipientIds = ["ada"], Title = "Text", Body = text });
         Assert.Equal(text, (string?)(await TakeNotificationAsync())["body"]);
-        AssertAllAcknowledged(1);
+        AssertWellMade(1);
     }
 
     [Fact]
@@ -149,7 +149,7 @@ public abstract class ServiceWorkerTests(BrowserKind kind) : BrowserTest(kind)
         Assert.Equal(Enumerable.Range(0, 50), (await Browser.EvaluateAsync("arrived"))!.AsArray().Select(number => (int)number!));
         await Browser.WaitForNotificationsAsync(shown => shown.Count == 50);
         Assert.Equal(50, (int)(await Browser.EvaluateAsync($"{Shown}.then((shown) => shown.length)"))!);
-        AssertAllAcknowledged(50);
+        AssertWellMade(50);
     }
 
     [Fact]
