@@ -47,16 +47,15 @@ public static class ContentEncryption
     {
         Span<byte> salt = stackalloc byte[SaltLength];
         RandomNumberGenerator.Fill(salt);
-        using var asPrivateKey = ECDiffieHellman.Create(ECCurve.NamedCurves.nistP256);
-        return Encrypt(subscription, content, destination, salt, asPrivateKey);
+        return Encrypt(subscription, content, destination, salt, KeyAgreement.Default, asPrivate: []);
     }
 
     /// <summary>
-    /// Encrypts with a given salt and key pair, which must never be used again: (1) lay out plaintext and header in the destination,
-    /// (2) agree on ecdh_secret, (3) derive IKM for this pair of keys, (4) derive CEK and NONCE for this salt, (5) encrypt in place.
+    /// Encrypts with a given salt, and with a given private key or, where that is empty, a fresh one; neither must ever be used again: (1) lay out plaintext and header in the
+    /// destination, (2) agree on ecdh_secret, (3) derive IKM for this pair of keys, (4) derive CEK and NONCE for this salt, (5) encrypt in place.
     /// </summary>
     internal static int Encrypt(
-        PushSubscription subscription, ReadOnlySpan<byte> content, Span<byte> destination, ReadOnlySpan<byte> salt, ECDiffieHellman asPrivateKey)
+        PushSubscription subscription, ReadOnlySpan<byte> content, Span<byte> destination, ReadOnlySpan<byte> salt, KeyAgreement agreement, ReadOnlySpan<byte> asPrivate)
     {
         var length = GetEncryptedLength(content.Length);
         if (destination.Length < length)
@@ -73,19 +72,26 @@ public static class ContentEncryption
         BinaryPrimitives.WriteUInt32BigEndian(body[SaltLength..], RecordSize);
         body[KeyIdOffset - 1] = P256.PointLength;
         var asPublic = body[KeyIdOffset..HeaderLength];
-        P256.WritePoint(asPrivateKey.ExportParameters(includePrivateParameters: false).Q, asPublic);
 
-        Span<byte> secrets = stackalloc byte[(2 * KeyDerivation.PrkLength) + KeyDerivation.IkmLength + KeyDerivation.CekLength + KeyDerivation.NonceLength];
-        var prkKey = secrets[..KeyDerivation.PrkLength];
-        var ikm = secrets.Slice(prkKey.Length, KeyDerivation.IkmLength);
-        var prk = secrets.Slice(prkKey.Length + ikm.Length, KeyDerivation.PrkLength);
-        var cek = secrets.Slice(prkKey.Length + ikm.Length + prk.Length, KeyDerivation.CekLength);
+        Span<byte> secrets = stackalloc byte[KeyAgreement.SecretLength + (2 * KeyDerivation.PrkLength) + KeyDerivation.IkmLength + KeyDerivation.CekLength + KeyDerivation.NonceLength];
+        var ecdhSecret = secrets[..KeyAgreement.SecretLength];
+        var prkKey = secrets.Slice(ecdhSecret.Length, KeyDerivation.PrkLength);
+        var ikm = secrets.Slice(ecdhSecret.Length + prkKey.Length, KeyDerivation.IkmLength);
+        var prk = secrets.Slice(ecdhSecret.Length + prkKey.Length + ikm.Length, KeyDerivation.PrkLength);
+        var cek = secrets.Slice(ecdhSecret.Length + prkKey.Length + ikm.Length + prk.Length, KeyDerivation.CekLength);
         var nonce = secrets[^KeyDerivation.NonceLength..];
-
-        // 2.
-        var ecdhSecret = asPrivateKey.DeriveRawSecretAgreement(subscription.UaPublicKey);
         try
         {
+            // 2.
+            if (asPrivate.IsEmpty)
+            {
+                agreement.Agree(subscription, asPublic, ecdhSecret);
+            }
+            else
+            {
+                agreement.Agree(subscription, asPrivate, asPublic, ecdhSecret);
+            }
+
             // 3.
             KeyDerivation.DerivePrkKey(subscription.AuthSecret, ecdhSecret, prkKey);
             KeyDerivation.DeriveIkm(prkKey, subscription.UaPublic, asPublic, ikm);
@@ -101,7 +107,6 @@ public static class ContentEncryption
         }
         finally
         {
-            CryptographicOperations.ZeroMemory(ecdhSecret);
             CryptographicOperations.ZeroMemory(secrets);
         }
 

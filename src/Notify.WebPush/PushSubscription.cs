@@ -14,14 +14,14 @@ public sealed class PushSubscription
     private readonly byte[] _uaPublic;
     private readonly byte[] _authSecret;
 
-    private PushSubscription(
-        Uri endpoint, byte[] uaPublic, ECDiffieHellmanPublicKey uaPublicKey, byte[] authSecret, DateTimeOffset? expirationTime)
+    private ECDiffieHellmanPublicKey? _uaPublicKey;
+
+    private PushSubscription(Uri endpoint, byte[] uaPublic, byte[] authSecret, DateTimeOffset? expirationTime)
     {
         Endpoint = endpoint;
         P256dh = Base64Url.EncodeToString(uaPublic);
         Auth = Base64Url.EncodeToString(authSecret);
         ExpirationTime = expirationTime;
-        UaPublicKey = uaPublicKey;
         _uaPublic = uaPublic;
         _authSecret = authSecret;
     }
@@ -44,8 +44,12 @@ public sealed class PushSubscription
     /// <summary>The 16 bytes named auth_secret in RFC 8291 (section 3.4).</summary>
     internal ReadOnlySpan<byte> AuthSecret => _authSecret;
 
-    /// <summary>ua_public as imported: importing anew for each message would cost half as much again as the whole encryption.</summary>
-    internal ECDiffieHellmanPublicKey UaPublicKey { get; }
+    /// <summary>ua_public as the base class library has it, for those who use that; imported once, since that costs more than the curve.</summary>
+    internal ECDiffieHellmanPublicKey UaPublicKey => LazyInitializer.EnsureInitialized(ref _uaPublicKey, () =>
+    {
+        using var key = ECDiffieHellman.Create(P256.PublicKey(_uaPublic));
+        return key.PublicKey;
+    });
 
     /// <summary>A push subscription from its three parts. The keys may be base64url or base64, padded or not.</summary>
     /// <exception cref="PushSubscriptionException">The endpoint is no absolute http or https URL, or a key is not valid.</exception>
@@ -76,8 +80,13 @@ public sealed class PushSubscription
                 "keys.p256dh must be an uncompressed point: its first byte must be 0x04.");
         }
 
-        var authSecret = DecodeKey("keys.auth", auth, AuthSecretLength);
-        return new PushSubscription(uri, uaPublic, ImportPoint(uaPublic), authSecret, expirationTime);
+        if (!KeyAgreement.Default.IsOnCurve(uaPublic))
+        {
+            throw new PushSubscriptionException(PushSubscriptionException.InvalidKeys,
+                "keys.p256dh is no point on the curve P-256: send the text PushSubscription.toJSON() gives, unchanged.");
+        }
+
+        return new PushSubscription(uri, uaPublic, DecodeKey("keys.auth", auth, AuthSecretLength), expirationTime);
     }
 
     private static Uri ParseEndpoint(string endpoint)
@@ -103,19 +112,5 @@ public sealed class PushSubscription
             $"{name} must be base64url: send the text PushSubscription.toJSON() gives, unchanged.");
         return bytes.Length == length ? bytes : throw new PushSubscriptionException(PushSubscriptionException.InvalidKeys,
             $"{name} must decode to {length} bytes, not {bytes.Length}: send the text PushSubscription.toJSON() gives, unchanged.");
-    }
-
-    private static ECDiffieHellmanPublicKey ImportPoint(byte[] uaPublic)
-    {
-        try
-        {
-            using var key = ECDiffieHellman.Create(P256.PublicKey(uaPublic));
-            return key.PublicKey;
-        }
-        catch (CryptographicException)
-        {
-            throw new PushSubscriptionException(PushSubscriptionException.InvalidKeys,
-                "keys.p256dh is no point on the curve P-256: send the text PushSubscription.toJSON() gives, unchanged.");
-        }
     }
 }

@@ -9,6 +9,8 @@ namespace Notify.Benchmarks;
 [MemoryDiagnoser]
 public class EncryptionBenchmark
 {
+    private static readonly PortableKeyAgreement Portable = new();
+
     private readonly PushSubscription _subscription = CreateSubscription();
     private readonly byte[] _destination = new byte[4096];
     private byte[] _content = [];
@@ -24,6 +26,18 @@ public class EncryptionBenchmark
     /// <summary>Fresh salt and key pair, ECDH, key derivation, AES-GCM.</summary>
     [Benchmark]
     public int Encrypt() => ContentEncryption.Encrypt(_subscription, _content, _destination);
+
+    /// <summary>The same by the base class library alone, as other systems get it and other .NET libraries do it.</summary>
+    [Benchmark(Baseline = true)]
+    public int EncryptPortably() => ContentEncryption.Encrypt(_subscription, _content, _destination, RandomNumberGenerator.GetBytes(16), Portable, asPrivate: []);
+
+    /// <summary>What the store has of a subscription, taken in: the point is checked.</summary>
+    [Benchmark]
+    public PushSubscription CreateAgain() => PushSubscription.Create("https://push.example.net/p", _subscription.P256dh, _subscription.Auth);
+
+    /// <summary>The same with the point checked by the base class library.</summary>
+    [Benchmark]
+    public bool CheckPortably() => CreateAgain() is not null && Portable.IsOnCurve(_subscription.UaPublic);
 
     private static PushSubscription CreateSubscription()
     {

@@ -6,7 +6,7 @@ namespace Notify.Benchmarks;
 
 /// <summary>
 /// Encryption beside its floor, on one core, as a Markdown table: rounds of every row are interleaved, so that a busy machine slows all
-/// alike, and medians are shown.
+/// alike, medians are shown, and a second is one of processor time, as openssl speed counts.
 /// </summary>
 /// <remarks>
 /// The floor is OpenSSL's time for two point multiplications on P-256, read from <c>openssl speed</c>: one of the subscriber's point, for
@@ -30,10 +30,11 @@ internal static class EncryptionTable
             self.ProcessorAffinity = 1;
         }
 
-        var rows = ContentLengths.Select(CreateRow).ToList();
+        var rows = ContentLengths.SelectMany(CreateRows).ToList();
         rows.ForEach(row => row.Measure(TimeSpan.FromSeconds(2)));
         rows.ForEach(row => row.Clear());
         var floors = new List<double>();
+        var nodeRates = ContentLengths.ToDictionary(length => length, _ => new List<double>());
         for (var round = 0; round < Rounds; round++)
         {
             if (OpenSslFloor() is { } rate)
@@ -42,6 +43,13 @@ internal static class EncryptionTable
             }
 
             rows.ForEach(row => row.Measure(RoundLength));
+            foreach (var (length, rates) in nodeRates)
+            {
+                if (NodeRate(length) is { } nodeRate)
+                {
+                    rates.Add(nodeRate);
+                }
+            }
         }
 
         var floor = floors.Count > 0 ? Median(floors) : (double?)null;
@@ -57,19 +65,46 @@ internal static class EncryptionTable
 
         foreach (var row in rows)
         {
-            var ratio = floor is { } f ? (row.Rate / f).ToString("N2", CultureInfo.InvariantCulture) : "openssl not found";
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"| ContentEncryption.Encrypt, {row.ContentLength} bytes | {row.Rate:N0} | {1e6 / row.Rate:N1} | {ratio} | {row.AllocatedBytes:N0} |"));
+                $"| {row.Name} | {row.Rate:N0} | {1e6 / row.Rate:N1} | {Ratio(row.Rate)} | {row.AllocatedBytes:N0} |"));
+        }
+
+        foreach (var (length, rates) in nodeRates.Where(node => node.Value.Count > 0))
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| npm web-push, {length} bytes | {Median(rates):N0} | {1e6 / Median(rates):N1} | {Ratio(Median(rates))} | |"));
         }
 
         return 0;
+
+        string Ratio(double rate) => floor is { } f ? (rate / f).ToString("N2", CultureInfo.InvariantCulture) : "openssl not found";
     }
 
-    private static Row CreateRow(int contentLength)
+    private static IEnumerable<Row> CreateRows(int contentLength)
     {
         var benchmark = new EncryptionBenchmark { ContentLength = contentLength };
         benchmark.Setup();
-        return new Row(benchmark);
+        yield return new Row($"ContentEncryption.Encrypt, {contentLength} bytes", benchmark.Encrypt);
+        yield return new Row($"the same by the base class library alone, {contentLength} bytes", benchmark.EncryptPortably);
+        if (contentLength == ContentLengths[0])
+        {
+            yield return new Row("PushSubscription.Create", () => benchmark.CreateAgain() is null ? 0 : 1);
+            yield return new Row("the same, checked by the base class library", () => benchmark.CheckPortably() ? 1 : 0);
+        }
+    }
+
+    /// <summary>Messages a second; null where Node or the package is not there (<c>npm ci</c> in tests/Notify.Benchmarks/node).</summary>
+    private static double? NodeRate(int contentLength)
+    {
+        var script = Path.Combine(AppContext.BaseDirectory, "../../../node/encrypt.mjs");
+        if (!Directory.Exists(Path.Combine(Path.GetDirectoryName(script)!, "node_modules")))
+        {
+            return null;
+        }
+
+        using var node = Process.Start(new ProcessStartInfo("node", [script, contentLength.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardOutput = true })!;
+        var output = node.StandardOutput.ReadToEnd();
+        node.WaitForExit();
+        return node.ExitCode == 0 ? double.Parse(output, CultureInfo.InvariantCulture) : null;
     }
 
     /// <summary>1 / (1/ecdh + 1/sign), a second; null when there is no openssl.</summary>
@@ -105,11 +140,11 @@ internal static class EncryptionTable
         return sorted[sorted.Count / 2];
     }
 
-    private sealed class Row(EncryptionBenchmark benchmark)
+    private sealed class Row(string name, Func<int> encrypt)
     {
         private readonly List<double> _rates = [];
 
-        internal int ContentLength => benchmark.ContentLength;
+        internal string Name => name;
 
         internal double Rate => Median(_rates);
 
@@ -121,18 +156,18 @@ internal static class EncryptionTable
         {
             var operations = 0;
             var allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
-            var start = Stopwatch.GetTimestamp();
-            while (Stopwatch.GetElapsedTime(start) < length)
+            var start = Environment.CpuUsage.TotalTime;
+            while (Environment.CpuUsage.TotalTime - start < length)
             {
                 for (var i = 0; i < 50; i++)
                 {
-                    benchmark.Encrypt();
+                    encrypt();
                 }
 
                 operations += 50;
             }
 
-            _rates.Add(operations / Stopwatch.GetElapsedTime(start).TotalSeconds);
+            _rates.Add(operations / (Environment.CpuUsage.TotalTime - start).TotalSeconds);
             AllocatedBytes = (GC.GetAllocatedBytesForCurrentThread() - allocatedBefore) / operations;
         }
     }

@@ -14,11 +14,10 @@ public class ContentEncryptionTests
     {
         var subscription = Rfc8291.UserAgent.Subscribe();
         Assert.Equal(Rfc8291.UaPublic, subscription.P256dh);
-        using var asPrivateKey = ImportAsPrivateKey();
         var plaintext = Encoding.UTF8.GetBytes(Rfc8291.Plaintext);
         var body = new byte[ContentEncryption.GetEncryptedLength(plaintext.Length)];
 
-        var length = ContentEncryption.Encrypt(subscription, plaintext, body, Rfc8291.Decode(Rfc8291.Salt), asPrivateKey);
+        var length = ContentEncryption.Encrypt(subscription, plaintext, body, Rfc8291.Decode(Rfc8291.Salt), KeyAgreement.Default, Rfc8291.Decode(Rfc8291.AsPrivate));
 
         Assert.Equal(body.Length, length);
         Assert.Equal(Rfc8291.Body, Base64Url.EncodeToString(body));
@@ -152,13 +151,6 @@ public class ContentEncryptionTests
     public void Content_too_long_is_refused() =>
         Assert.ThrowsAny<ArgumentException>(() =>
             ContentEncryption.Encrypt(new UserAgent().Subscribe(), new byte[PushMessage.MaxContentLength + 1], new byte[9000]));
-
-    internal static ECDiffieHellman ImportAsPrivateKey()
-    {
-        var parameters = P256.PublicKey(Rfc8291.Decode(Rfc8291.AsPublic));
-        parameters.D = Rfc8291.Decode(Rfc8291.AsPrivate);
-        return ECDiffieHellman.Create(parameters);
-    }
 
     private static byte[] Encrypt(PushSubscription subscription, ReadOnlySpan<byte> content)
     {
