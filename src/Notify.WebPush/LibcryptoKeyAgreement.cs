@@ -30,7 +30,14 @@ internal sealed partial class LibcryptoKeyAgreement : KeyAgreement
     {
         try
         {
-            return OperatingSystem.IsLinux() && IsRight() ? new LibcryptoKeyAgreement() : null;
+            if (!OperatingSystem.IsLinux())
+            {
+                return null;
+            }
+
+            // The base class library is to load OpenSSL first: it does so in a way that leaves it usable while the process ends.
+            RandomNumberGenerator.Fill(stackalloc byte[1]);
+            return IsRight() ? new LibcryptoKeyAgreement() : null;
         }
         catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException or CryptographicException)
         {

@@ -29,13 +29,18 @@ public class EncryptionBenchmark
 
     /// <summary>The same by the base class library alone, as other systems get it and other .NET libraries do it.</summary>
     [Benchmark(Baseline = true)]
-    public int EncryptPortably() => ContentEncryption.Encrypt(_subscription, _content, _destination, RandomNumberGenerator.GetBytes(16), Portable, asPrivate: []);
+    public int EncryptPortably()
+    {
+        Span<byte> salt = stackalloc byte[16];
+        RandomNumberGenerator.Fill(salt);
+        return ContentEncryption.Encrypt(_subscription, _content, _destination, salt, Portable, asPrivate: []);
+    }
 
     /// <summary>What the store has of a subscription, taken in: the point is checked.</summary>
     [Benchmark]
     public PushSubscription CreateAgain() => PushSubscription.Create("https://push.example.net/p", _subscription.P256dh, _subscription.Auth);
 
-    /// <summary>The same with the point checked by the base class library.</summary>
+    /// <summary>The same with the point checked by the base class library as well, which is what nearly all of the time goes to.</summary>
     [Benchmark]
     public bool CheckPortably() => CreateAgain() is not null && Portable.IsOnCurve(_subscription.UaPublic);
 

@@ -101,10 +101,17 @@ internal static class EncryptionTable
             return null;
         }
 
-        using var node = Process.Start(new ProcessStartInfo("node", [script, contentLength.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardOutput = true })!;
-        var output = node.StandardOutput.ReadToEnd();
-        node.WaitForExit();
-        return node.ExitCode == 0 ? double.Parse(output, CultureInfo.InvariantCulture) : null;
+        try
+        {
+            using var node = Process.Start(new ProcessStartInfo("node", [script, contentLength.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardOutput = true })!;
+            var output = node.StandardOutput.ReadToEnd();
+            node.WaitForExit();
+            return node.ExitCode == 0 ? double.Parse(output, CultureInfo.InvariantCulture) : null;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return null;
+        }
     }
 
     /// <summary>1 / (1/ecdh + 1/sign), a second; null when there is no openssl.</summary>

@@ -1,4 +1,6 @@
 using System.Buffers.Text;
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using FsCheck.Xunit;
 using Notify.WebPush.Tests.Support;
@@ -13,6 +15,8 @@ public class KeyAgreementTests
     private static readonly KeyAgreement Portable = new PortableKeyAgreement();
 
     private static KeyAgreement Libcrypto => LibcryptoKeyAgreement.TryCreate() ?? throw new InvalidOperationException("libcrypto is not there.");
+
+    private delegate nuint PeekError();
 
     public static TheoryData<string> Ways => OperatingSystem.IsLinux() ? new(nameof(Portable), nameof(Libcrypto)) : new(nameof(Portable));
 
@@ -34,6 +38,7 @@ public class KeyAgreementTests
         // Any private key, small ones too.
         var asPrivate = SHA256.HashData(seed);
         asPrivate.AsSpan(0, seed.Length % 32).Clear();
+        asPrivate[^1] |= 1;
         var subscription = new UserAgent().Subscribe();
 
         foreach (var way in Ways)
@@ -70,9 +75,23 @@ public class KeyAgreementTests
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "libcrypto is used on Linux.");
         var subscription = Rfc8291.UserAgent.Subscribe();
-        var secrets = await Task.WhenAll(Enumerable.Range(0, 2_000).Select(_ => Task.Run(() => Base64Url.EncodeToString(Agree(Libcrypto, subscription, Rfc8291.Decode(Rfc8291.AsPrivate)).EcdhSecret))));
+        var (libcrypto, secrets) = (Libcrypto, new ConcurrentBag<string>());
+        using var together = new Barrier(8);
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Factory.StartNew(
+            () =>
+            {
+                for (var i = 0; i < 200; i++)
+                {
+                    together.SignalAndWait(TestContext.Current.CancellationToken);
+                    secrets.Add(Base64Url.EncodeToString(Agree(libcrypto, subscription, Rfc8291.Decode(Rfc8291.AsPrivate)).EcdhSecret));
+                }
+            },
+            TestContext.Current.CancellationToken,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default)));
 
         Assert.Equal([Rfc8291.EcdhSecret], secrets.Distinct());
+        Assert.Equal(1_600, secrets.Count);
     }
 
     [Theory]
@@ -90,8 +109,8 @@ public class KeyAgreementTests
         Assert.All(Ways, way => Assert.True(Of(way).IsOnCurve(Rfc8291.Decode(Rfc8291.UaPublic))));
 
         // And it leaves no error behind that somebody else would stumble over.
-        using var key = ECDiffieHellman.Create(ECCurve.NamedCurves.nistP256);
-        Assert.NotNull(key.PublicKey.ExportParameters().Q.X);
+        var peekError = Marshal.GetDelegateForFunctionPointer<PeekError>(NativeLibrary.GetExport(NativeLibrary.Load("libcrypto.so.3"), "ERR_peek_error"));
+        Assert.Equal(0u, peekError());
     }
 
     [Fact]

@@ -58,12 +58,28 @@ export async function state(options) {
   };
 }
 
-// One after the other: two clicks, or two tabs, must not make two push subscriptions, and the last user wins.
+// One after the other: two clicks must not make two push subscriptions, and the last user wins.
 let last = Promise.resolve();
 
 function inTurn(action) {
-  last = last.catch(() => {}).then(() => navigator.locks?.request("notify", action) ?? action());
+  last = last.catch(() => {}).then(action);
   return last;
+}
+
+// Nor must two tabs, or the worker meanwhile. One that takes unreasonably long, since its application's headers() hang, is not waited for.
+async function alone({ scope }, action) {
+  if (!navigator.locks) return action();
+  let isBegun = false;
+  const begin = () => {
+    isBegun = true;
+    return action();
+  };
+  try {
+    return await navigator.locks.request(`notify.js ${scope}`, { signal: AbortSignal.timeout?.(30_000) }, begin);
+  } catch (error) {
+    if (isBegun || error.name !== "TimeoutError") throw error;
+    return action();
+  }
 }
 
 /**
@@ -74,12 +90,13 @@ export function subscribe(options) {
   const { supported, missing } = isSupported();
   // Asked before anything is awaited, while the user gesture lasts.
   const asked = supported && Notification.requestPermission();
-  // Not in turn: other tabs need not wait for the answer.
-  return (async () => {
+  return inTurn(async () => {
     if (!supported) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${missing.join(", ")}.`);
+    // Other tabs need not wait for the answer.
     const permission = await asked;
-    return inTurn(() => subscribeNow(settle(options), permission));
-  })();
+    const settled = settle(options);
+    return alone(settled, () => subscribeNow(settled, permission));
+  });
 }
 
 /**
@@ -91,15 +108,19 @@ export function reconcile(options) {
   return inTurn(async () => {
     if (!isSupported().supported) return undefined;
     const settled = settle(options);
-    const registration = await findRegistration(settled);
-    const saved = registration && (await settings.read(registration.scope));
-    if (!saved) return undefined;
-    if (Notification.permission === "granted") return subscribeNow(settled, "granted");
-    // Taken back: the browser has dropped the subscription without a word to anybody. Should it be given again, the user is subscribed again.
-    if (saved.endpoint) await remove(settled, saved.endpoint);
-    await settings.write(registration.scope, { ...saved, endpoint: undefined });
-    return undefined;
+    return alone(settled, () => reconcileNow(settled));
   });
+}
+
+async function reconcileNow(settled) {
+  const registration = await findRegistration(settled);
+  const saved = registration && (await settings.read(registration.scope));
+  if (!saved) return undefined;
+  if (Notification.permission === "granted") return subscribeNow(settled, "granted");
+  // Taken back: the browser has dropped the subscription without a word to anybody. Should it be given again, the user is subscribed again.
+  if (saved.endpoint) await remove(settled, saved.endpoint);
+  await settings.write(registration.scope, { ...saved, endpoint: undefined });
+  return undefined;
 }
 
 async function subscribeNow(options, permission) {
@@ -148,20 +169,24 @@ export function unsubscribe(options) {
   return inTurn(async () => {
     if (!isSupported().supported) return false;
     const settled = settle(options);
-    const registration = await findRegistration(settled);
-    if (!registration) return false;
-    const subscription = await registration.pushManager.getSubscription();
-    // The browser may have dropped it unasked, and the service not know yet.
-    const endpoint = subscription?.endpoint ?? (await settings.read(registration.scope))?.endpoint;
-    // First, so that whatever fails below nothing subscribes this browser again.
-    await settings.write(registration.scope, undefined);
-    try {
-      if (endpoint) await remove(settled, endpoint);
-    } finally {
-      await subscription?.unsubscribe();
-    }
-    return Boolean(subscription);
+    return alone(settled, () => unsubscribeNow(settled));
   });
+}
+
+async function unsubscribeNow(settled) {
+  const registration = await findRegistration(settled);
+  if (!registration) return false;
+  const subscription = await registration.pushManager.getSubscription();
+  // The browser may have dropped it unasked, and the service not know yet.
+  const endpoint = subscription?.endpoint ?? (await settings.read(registration.scope))?.endpoint;
+  // First, so that whatever fails below nothing subscribes this browser again.
+  await settings.write(registration.scope, undefined);
+  try {
+    if (endpoint) await remove(settled, endpoint);
+  } finally {
+    await subscription?.unsubscribe();
+  }
+  return Boolean(subscription);
 }
 
 async function remove(options, endpoint) {

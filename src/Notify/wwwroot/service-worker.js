@@ -17,7 +17,9 @@
   });
   // A listener makes some browsers report a dismissal to the worker; nothing follows from it here.
   self.addEventListener("notificationclose", () => {});
-  self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
+  // Not while notify.js is at it in a page.
+  self.addEventListener("pushsubscriptionchange", (event) =>
+    event.waitUntil(self.navigator.locks?.request(`notify.js ${self.registration.scope}`, () => renew(event)) ?? renew(event)));
 
   // One after the other: a browser may run push events at once, and the look at what is shown must not be overtaken.
   // One that hangs holds the others up no longer than this.

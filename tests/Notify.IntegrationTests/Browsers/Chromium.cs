@@ -95,10 +95,10 @@ public sealed class Chromium : WebBrowser
     protected override Task<IReadOnlyList<ShownNotification>> NotificationsAsync() => Task.FromResult(Notifications.Shown);
 
     /// <inheritdoc />
-    public override Task ClickNotificationAsync() => Notifications.ClickAsync(action: null, Ct);
+    public override Task ClickNotificationAsync() => Notifications.ClickAsync(action: null);
 
     /// <inheritdoc />
-    public override Task ClickActionAsync(string action, string label) => Notifications.ClickAsync(label, Ct);
+    public override Task ClickActionAsync(string action, string label) => Notifications.ClickAsync(label);
 
     /// <inheritdoc />
     public override async Task WaitForTabsAsync(params Uri[] urls)

@@ -88,6 +88,9 @@ public sealed class GooglePushService : IAsyncDisposable
         }
     } = true;
 
+    /// <summary>Push messages that came.</summary>
+    public int Received { get; private set; }
+
     /// <summary>Push messages encrypted with a salt that one before had too; one salt, one message (RFC 8188, section 2.1).</summary>
     public int RepeatedSalts { get; private set; }
 
@@ -180,6 +183,7 @@ public sealed class GooglePushService : IAsyncDisposable
             if (!_registrations.TryGetValue(push.Subscription.Endpoint, out var registration))
                 continue;
             const int SaltLength = 16;
+            Received++;
             if (push.Content.Length > 0 && !_salts.Add(Convert.ToHexString(push.Content, 0, SaltLength)))
                 RepeatedSalts++;
             var message = new Message($"0:{++_lastMessage}", registration, push.Content);

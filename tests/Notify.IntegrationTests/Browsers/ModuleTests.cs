@@ -92,6 +92,17 @@ public abstract class ModuleTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task Of_calls_that_are_not_waited_for_the_last_one_counts()
+    {
+        await OpenPageAsync();
+
+        var answers = await Browser.EvaluateAsync($"{Module}.subscribe && Promise.all([{Module}].flatMap((notify) => [notify.subscribe(), notify.unsubscribe()]))");
+
+        Assert.True((bool)answers![1]!);
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
+    }
+
+    [Fact]
     public async Task A_permission_that_is_denied_is_told_with_its_code()
     {
         await OpenPageAsync();

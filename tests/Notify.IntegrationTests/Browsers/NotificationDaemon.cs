@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Notify.Tests;
 using Tmds.DBus.Protocol;
 
 namespace Notify.IntegrationTests.Browsers;
@@ -42,39 +43,39 @@ public sealed class NotificationDaemon : IAsyncDisposable
     {
         var process = Process.Start(new ProcessStartInfo(program, ["--session", "--nofork", "--nosyslog", "--print-address=1"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         process.BeginErrorReadLine();
-        var address = await process.StandardOutput.ReadLineAsync(ct) ?? throw new IOException("dbus-daemon ended before it listened.");
-        var daemon = new NotificationDaemon(process, address);
-        await daemon._connection.ConnectAsync();
-        daemon._connection.AddMethodHandler(new Handler(daemon));
-        await daemon._connection.RequestNameAsync(Name, RequestNameOptions.None);
-        return daemon;
+        try
+        {
+            var address = await process.StandardOutput.ReadLineAsync(ct) ?? throw new IOException("dbus-daemon ended before it listened.");
+            var daemon = new NotificationDaemon(process, address);
+            await daemon._connection.ConnectAsync();
+            daemon._connection.AddMethodHandler(new Handler(daemon));
+            await daemon._connection.RequestNameAsync(Name, RequestNameOptions.None);
+            return daemon;
+        }
+        catch
+        {
+            process.Kill();
+            throw;
+        }
     }
 
     /// <summary>Waits for a notification, and clicks the newest: itself, or the button with this label.</summary>
-    public async Task ClickAsync(string? action, CancellationToken ct)
+    public async Task ClickAsync(string? action)
     {
-        while (true)
+        await Eventually.TrueAsync(() => Shown.Count > 0);
+        Entry newest;
+        lock (_lock)
         {
-            Entry? newest;
-            lock (_lock)
-            {
-                newest = _shown.LastOrDefault();
-            }
-
-            if (newest is not null)
-            {
-                // Pairs of key and label; the key of the notification itself is "default".
-                var key = action is null ? "default" : newest.Actions.Chunk(2).Single(pair => pair[1] == action)[0];
-                Signal("ActionInvoked", "us", (ref MessageWriter writer) =>
-                {
-                    writer.WriteUInt32(newest.Id);
-                    writer.WriteString(key);
-                });
-                return;
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(20), ct);
+            newest = _shown[^1];
         }
+
+        // Pairs of key and label; the key of the notification itself is "default".
+        var key = action is null ? "default" : newest.Actions.Chunk(2).Single(pair => pair[1] == action)[0];
+        Signal("ActionInvoked", "us", (ref MessageWriter writer) =>
+        {
+            writer.WriteUInt32(newest.Id);
+            writer.WriteString(key);
+        });
     }
 
     public async ValueTask DisposeAsync()

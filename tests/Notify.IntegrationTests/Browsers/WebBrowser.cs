@@ -172,8 +172,25 @@ public abstract class WebBrowser(CancellationToken ct) : IAsyncDisposable
         await EndAsync();
         if (_driver is not null)
             await _driver.DisposeAsync();
-        Directory.Delete(Home, recursive: true);
+        await DeleteHomeAsync();
         GC.SuppressFinalize(this);
+    }
+
+    // A child that is still ending may write once more.
+    private async Task DeleteHomeAsync()
+    {
+        for (var tries = 0; ; tries++)
+        {
+            try
+            {
+                Directory.Delete(Home, recursive: true);
+                return;
+            }
+            catch (IOException) when (tries < 100)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System);
+            }
+        }
     }
 
     /// <summary>Ends its processes.</summary>

@@ -65,7 +65,28 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
         Task HoldsAsync(string delay) => Eventually.GetAsync(() => broker.Management.QueuesAsync("/"), queues => queues.Any(queue => queue.Name == delay && queue.Messages == 1));
     }
 
-    /// <summary>Which a kill of the broker leaves behind: it takes messages, and confirms none.</summary>
+    /// <summary>A queue that is killed with its broker within a second of its declaration may come back such that it takes messages, and confirms none.</summary>
+    [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task A_delay_whose_declaration_was_cut_off_by_a_kill_of_the_broker_works(RabbitMqVersion version)
+    {
+        await using var broker = await RabbitMqBroker.StartAsync(version, Cancellation);
+        await using (var connection = await new ConnectionFactory { Uri = broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(Cancellation))
+        {
+            await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation);
+            var queue = DelayQueues.QueueOf(TimeSpan.FromSeconds(1));
+            await channel.QueueDeclareAsync(queue.Name, durable: true, exclusive: false, autoDelete: false, queue.Arguments, cancellationToken: Cancellation);
+            await broker.KillAsync();
+        }
+
+        await broker.StartAgainAsync(Cancellation);
+
+        await using var run = await DelayRun.StartAsync(broker.AmqpUri);
+        await run.AskAsync(TimeSpan.FromSeconds(1));
+        await Eventually.TrueAsync(() => run.Came.Count == 1);
+    }
+
     [Theory]
     [InlineData(RabbitMqVersion.V3)]
     [InlineData(RabbitMqVersion.V4)]
@@ -75,7 +96,7 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
         await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation);
 
-        // Declared otherwise, it shows what became of it.
+        // Declared otherwise than it should be, so that it would be refused were it not made anew.
         await channel.QueueDeclareAsync("delay-1s", durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: Cancellation);
 
         await using var run = await DelayRun.StartAsync(uri);

@@ -52,12 +52,9 @@ internal sealed class DeliveryOrder
 }
 
 /// <summary>A message's place in the order of its channel.</summary>
-internal sealed class DeliveryPlace(DeliveryOrder order, ulong deliveryTag, IChannel channel)
+internal sealed class DeliveryPlace(DeliveryOrder order, ulong deliveryTag)
 {
     private int _passed;
-
-    /// <summary>The channel is closed: the broker delivers the message again, after those before it that were not acknowledged.</summary>
-    public bool IsLost => !channel.IsOpen;
 
     public Task ReachedAsync(CancellationToken cancellationToken = default) => order.ReachedAsync(deliveryTag).WaitAsync(cancellationToken);
 
@@ -78,8 +75,8 @@ internal sealed class DeliveryPlaceFilter : IFilter<ReceiveContext>
 
     public async Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
     {
-        var channel = context.GetPayload<ChannelContext>().Channel;
-        var place = new DeliveryPlace(_orders.GetOrCreateValue(channel), context.GetPayload<RabbitMqBasicConsumeContext>().DeliveryTag, channel);
+        var order = _orders.GetOrCreateValue(context.GetPayload<ChannelContext>().Channel);
+        var place = new DeliveryPlace(order, context.GetPayload<RabbitMqBasicConsumeContext>().DeliveryTag);
         context.GetOrAddPayload(() => place);
         try
         {
@@ -115,11 +112,11 @@ internal sealed class DeliveryOrderFilter<T>(OneAtATime oneAtATime, Func<T, stri
         place.Pass();
         using (await entering)
         {
-            if (place.IsLost)
+            if (!context.ReceiveContext.GetPayload<ChannelContext>().Channel.IsOpen)
             {
-                // One before it may have been cancelled half-way. What is cancelled is neither acknowledged nor tried again.
+                // One before it may have been cancelled half-way, and comes again before it. What is cancelled is neither acknowledged nor tried again.
                 ((BaseReceiveContext)context.ReceiveContext).Cancel();
-                context.CancellationToken.ThrowIfCancellationRequested();
+                throw new OperationCanceledException(context.ReceiveContext.CancellationToken);
             }
 
             await next.Send(context);

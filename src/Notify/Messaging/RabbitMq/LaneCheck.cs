@@ -7,7 +7,7 @@ namespace Notify.Messaging.RabbitMq;
 /// <summary>
 /// Before the bus starts: (1) reaches the broker, (2) waits for its turn, since workers that start together must not see each other's lanes half made, (3) counts the lanes
 /// of each stage that the broker has, (4) where that is not the number set, refuses to start unless they are empty and idle, (5) deletes surplus ones, and (6) declares
-/// every queue that must last, so that a kill of the broker is survived as soon as this worker is ready.
+/// the queues of the way, so that a kill of the broker is survived as soon as this worker is ready.
 /// </summary>
 /// <remarks>With the number of lanes, most keys change theirs: what still lies in the old one could be overtaken.</remarks>
 internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, TimeProvider time, ILogger<LaneCheck> logger) : IHostedService
@@ -48,8 +48,8 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
             await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
             for (var surplus = found.Count - 1; surplus >= count; surplus--)
             {
-                await channel.QueueDeleteAsync(Lanes.QueueOf(stage, surplus), cancellationToken: cancellationToken);
                 await channel.ExchangeDeleteAsync(Lanes.QueueOf(stage, surplus), cancellationToken: cancellationToken);
+                await channel.QueueDeleteAsync(Lanes.QueueOf(stage, surplus), cancellationToken: cancellationToken);
             }
         }
 

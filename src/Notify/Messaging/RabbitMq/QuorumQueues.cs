@@ -12,7 +12,7 @@ internal sealed record QuorumQueue(string Name, IDictionary<string, object?> Arg
 /// Declares quorum queues such that each survives a kill of the broker from its first message on. The broker writes down the existence of a quorum queue up to a second
 /// after it has confirmed it; killed before, it comes back with a queue that takes messages and confirms none, for ever.
 /// </summary>
-/// <remarks>A queue gets its exchange only when it is on disk. So one without an exchange, which a kill or the end of a worker left behind, is empty, and is made anew.</remarks>
+/// <remarks>A queue gets its exchange only when it is on disk. So one without an exchange is what a kill or the end of a worker left behind: unless somebody uses it, it is made anew.</remarks>
 internal static class QuorumQueues
 {
     private const string Turn = "notify-declares-queues";
@@ -40,11 +40,13 @@ internal static class QuorumQueues
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         foreach (var queue in missing)
         {
-            if (await FindAsync(connection, queue.Name, cancellationToken) is { MessageCount: 0 })
+            if (await FindAsync(connection, queue.Name, cancellationToken) is { MessageCount: 0, ConsumerCount: 0 })
             {
                 await channel.QueueDeleteAsync(queue.Name, cancellationToken: cancellationToken);
             }
 
+            // One that outlived its queue would make the new one seem to be on disk.
+            await channel.ExchangeDeleteAsync(queue.Name, cancellationToken: cancellationToken);
             await channel.QueueDeclareAsync(queue.Name, durable: true, exclusive: false, autoDelete: false, queue.Arguments, cancellationToken: cancellationToken);
         }
 
@@ -72,8 +74,14 @@ internal static class QuorumQueues
             catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.ResourceLocked)
             {
                 await channel.DisposeAsync();
-                await Task.Delay(TryAgainAfter, time, cancellationToken);
             }
+            catch
+            {
+                await channel.DisposeAsync();
+                throw;
+            }
+
+            await Task.Delay(TryAgainAfter, time, cancellationToken);
         }
     }
 

@@ -29,7 +29,7 @@ internal sealed class DelayQueueRedeliveryContext<T>(ConsumeContext<T> context, 
     {
         // (1)
         var rung = DelayQueues.RoundUp(delay);
-        await DelayQueues.DeclareAsync(context.ReceiveContext.GetPayload<ConnectionContext>(), rung, time);
+        await DelayQueues.DeclareAsync(context.ReceiveContext.GetPayload<ConnectionContext>(), rung, time).WaitAsync(context.CancellationToken);
 
         // (2) and (3)
         var endpoint = await context.GetSendEndpoint(new Uri($"exchange:{DelayQueues.NameOf(rung)}"));
