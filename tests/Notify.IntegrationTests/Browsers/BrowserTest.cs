@@ -77,6 +77,9 @@ public abstract class BrowserTest(BrowserKind kind) : IAsyncLifetime
         await OpenPageAsync();
         await Browser.ClickAsync("#subscribe");
         await WaitForTextAsync("#standing", "This browser is subscribed.");
+
+        // What the page does behind that, in the background, has come to its end when this has.
+        await Browser.EvaluateAsync($"{Module}.reconcile().then(() => null)");
     }
 
     /// <summary>The one subscription in the store.</summary>
