@@ -98,7 +98,7 @@ public abstract class PageTests(BrowserKind kind) : BrowserTest(kind)
         Assert.Equal("again", (string?)(await TakeNotificationAsync())["title"]);
     }
 
-    // NOTIFY_TEST_PICTURES names the folder to put them in; docs/images has the first.
+    // NOTIFY_TEST_PICTURES names the folder to put them in; docs/images has them.
     private async Task TakePicturesAsync()
     {
         foreach (var (name, width, dark) in new[] { ("page", 1280, false), ("page-dark", 1280, true), ("page-phone", 390, false), ("page-phone-dark", 390, true) })
