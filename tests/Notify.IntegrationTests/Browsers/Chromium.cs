@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Notify.IntegrationTests.Brokers;
 
 namespace Notify.IntegrationTests.Browsers;
 
@@ -42,10 +43,14 @@ public sealed class Chromium : WebBrowser
     private async Task LaunchAsync(string browser, string driver, string bus)
     {
         _notifications = await NotificationDaemon.StartAsync(bus, Ct);
-        var start = new ProcessStartInfo(driver, ["--port=0"]);
-        start.Environment["DBUS_SESSION_BUS_ADDRESS"] = _notifications.Address;
 
-        (_process, var port) = await LaunchAsync(start, line => line.Split("started successfully on port ") is [_, var told] ? told.TrimEnd('.') : null);
+        // ChromeDriver listens at two addresses; a port of its own choice may be free at one of them alone, and then it ends.
+        (_process, var port) = await LoopbackPorts.UseAsync(1, ports =>
+        {
+            var start = new ProcessStartInfo(driver, [$"--port={ports[0]}"]);
+            start.Environment["DBUS_SESSION_BUS_ADDRESS"] = _notifications.Address;
+            return LaunchAsync(start, line => line.Split("started successfully on port ") is [_, var told] ? told.TrimEnd('.') : null);
+        });
         _http.BaseAddress = new Uri($"http://127.0.0.1:{port}/");
 
         // ChromeDriver takes no chunked body.
