@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Notify.IntegrationTests.Brokers;
+using Notify.Tests;
 
 namespace Notify.IntegrationTests.Browsers;
 
@@ -109,16 +110,13 @@ public sealed class Chromium : WebBrowser
     public override async Task WaitForTabsAsync(params Uri[] urls)
     {
         var expected = urls.Select(url => url.AbsoluteUri).Order(StringComparer.Ordinal).ToList();
-        List<string> found = [];
-        for (var end = TimeProvider.System.GetTimestamp() + (long)(Patience.TotalSeconds * TimeProvider.System.TimestampFrequency); TimeProvider.System.GetTimestamp() < end;)
+        await Eventually.GetAsync(TabsAsync, tabs => tabs.SequenceEqual(expected), Patience);
+
+        async Task<List<string>> TabsAsync()
         {
             var tree = await Driver.SendAsync("browsingContext.getTree", new { maxDepth = 0 }, Ct);
-            found = [.. tree["contexts"]!.AsArray().Select(context => (string)context!["url"]!).Order(StringComparer.Ordinal)];
-            if (found.SequenceEqual(expected))
-                return;
-            await Task.Delay(TimeSpan.FromMilliseconds(50), Ct);
+            return [.. tree["contexts"]!.AsArray().Select(context => (string)context!["url"]!).Order(StringComparer.Ordinal)];
         }
-        Assert.Equal(expected, found);
     }
 
     /// <inheritdoc />

@@ -14,9 +14,9 @@ namespace Notify.IntegrationTests.RabbitMq;
 /// <param name="Number">Counts from 0 within the key.</param>
 public sealed record Numbered(string Key, int Number);
 
-/// <summary>Lanes beside MassTransit's partitioner: that the order is lost there shows that its loss is noticed here.</summary>
+/// <summary>A lane keeps the order, also when its connection is lost; and beside it MassTransit's partitioner: that the order is lost there shows that its loss is noticed here.</summary>
 [Collection("RabbitMQ")]
-public sealed class DeliveryOrderComparison(SharedBrokers brokers, ITestOutputHelper output)
+public sealed class LaneOrderTests(SharedBrokers brokers, ITestOutputHelper output)
 {
     private const int Keys = 5;
     private const int MessagesPerKey = 2_000;
