@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Options;
 using Notify.Authentication;
+using Notify.Dashboard;
 using Notify.Deliveries;
 using Notify.Fanout;
 using Notify.Messaging;
@@ -10,6 +11,7 @@ using Notify.Operations;
 using Notify.Sending;
 using Notify.Store;
 using Notify.Subscriptions;
+using Notify.Telemetry;
 
 namespace Notify;
 
@@ -47,6 +49,7 @@ public static class NotifyApplication
         builder.Services.AddNotifySubscriptions();
         builder.Services.AddNotifySending();
         builder.Services.AddNotifyHealth();
+        builder.AddNotifyTelemetry();
         builder.Services.AddOpenApi("v1");
 
         // Hosted services start in this order.
@@ -59,6 +62,7 @@ public static class NotifyApplication
         builder.Services.AddHostedService<WaitingLinesWatch>();
         builder.Services.AddNotifyMessaging(builder.Configuration);
         builder.Services.AddHostedService<Housekeeping>();
+        builder.Services.AddNotifyDashboard();
 
         configure?.Invoke(builder);
         var app = builder.Build();
@@ -66,8 +70,10 @@ public static class NotifyApplication
         // All faults at once, before the first of them surfaces somewhere inside.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
         app.UseSecurityHeaders();
+        app.UseNotifyMetrics();
         app.UseKnownProxies();
         app.UseProblems();
+        app.UseNotifyDashboard();
         app.UseNotifyPage();
         app.UseRouting();
         app.UseCors();
@@ -80,6 +86,7 @@ public static class NotifyApplication
         app.MapMessagesApi();
         app.MapDeliveriesApi();
         app.MapReceiptsApi();
+        app.MapDashboardApi();
         return app;
     }
 

@@ -8,6 +8,7 @@ using Notify.Sending;
 using Notify.Store;
 using Notify.Store.Encryption;
 using Notify.Subscriptions;
+using Notify.Telemetry;
 
 namespace Notify;
 
@@ -26,6 +27,7 @@ internal static class OptionsSetup
             options.MaxRetryDelay < options.RetryDelay ? ["Notify:Sending:MaxRetryDelay must not be shorter than Notify:Sending:RetryDelay."] : []);
         Bind<PushServicesOptions>(services, PushServicesOptions.Section, options =>
             options.Allowed.Select(entry => PushServiceAllowList.FaultOf(entry, isDevelopment)).OfType<string>().Select(fault => $"Notify:PushServices:Allowed: {fault}."));
+        Bind<TelemetryOptions>(services, TelemetryOptions.Section);
         Bind<RateLimitsOptions>(services, RateLimitsOptions.Section);
         Bind<NotifyCorsOptions>(services, NotifyCorsOptions.Section, options =>
             options.AllowedOrigins.Select(NotifyCorsOptions.FaultOf).OfType<string>().Select(fault => $"Notify__Cors__AllowedOrigins: {fault}."));

@@ -13,6 +13,12 @@ internal static class Policies
     /// <summary>Somebody with the scope <c>notify.publish</c>; in Development any user.</summary>
     public const string Publish = "publish";
 
+    /// <summary>Somebody with the scope <c>notify.operate</c>; in Development any user.</summary>
+    public const string Operate = "operate";
+
+    /// <summary>The scope that lets a caller see the dashboard, and with it what every user was sent and when.</summary>
+    public const string OperateScope = "notify.operate";
+
     /// <summary>The scope that lets a caller publish and ask after messages.</summary>
     public const string PublishScope = "notify.publish";
 
@@ -21,7 +27,11 @@ internal static class Policies
     public static void AddPolicies(this AuthorizationOptions options, bool isDevelopment)
     {
         options.AddPolicy(User, policy => policy.RequireAssertion(context => IsUserId(context.User.FindFirstValue(Subject))));
-        options.AddPolicy(Publish, policy => policy.RequireAuthenticatedUser().RequireAssertion(context => isDevelopment || HasScope(context.User, PublishScope)));
+        AddScope(Publish, PublishScope);
+        AddScope(Operate, OperateScope);
+
+        void AddScope(string name, string scope) =>
+            options.AddPolicy(name, policy => policy.RequireAuthenticatedUser().RequireAssertion(context => isDevelopment || HasScope(context.User, scope)));
     }
 
     /// <summary>The user's id, where <see cref="User"/> has let them in.</summary>

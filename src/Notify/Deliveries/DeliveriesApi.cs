@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 using Notify.Authentication;
+using Notify.Operations;
 using Notify.Store;
 
 namespace Notify.Deliveries;
@@ -19,14 +21,32 @@ namespace Notify.Deliveries;
 /// <param name="ClickedAction">The button that was clicked; null for the notification itself.</param>
 public sealed record DeliveryView(
     Guid SubscriptionId, string UserId, string State, int Attempts, int? Status, string? Reason, DateTimeOffset? NextAttemptAt, DateTimeOffset UpdatedAt,
-    DateTimeOffset? DisplayedAt, DateTimeOffset? ClickedAt, string? ClickedAction);
+    DateTimeOffset? DisplayedAt, DateTimeOffset? ClickedAt, string? ClickedAction)
+{
+    internal static string NameOf(DeliveryState state, bool isDisplayed = false, bool isClicked = false) => state switch
+    {
+        DeliveryState.Accepted when isClicked => "clicked",
+        DeliveryState.Accepted when isDisplayed => "displayed",
+        DeliveryState.Accepted => "accepted",
+        DeliveryState.Retrying => "retrying",
+        DeliveryState.Expired => "expired",
+        _ => "failed",
+    };
+}
 
 /// <summary>Asks what became of a message.</summary>
 internal static class DeliveriesApi
 {
     public static void MapDeliveriesApi(this IEndpointRouteBuilder routes) =>
-        routes.MapGet("/api/messages/{messageId:guid}/deliveries", ListAsync).WithName("ListDeliveries").WithTags("Messages")
+        routes.MapGet("/api/messages/{messageId:guid}/deliveries", List).WithName("ListDeliveries").WithTags("Messages")
+            .Produces<IReadOnlyList<DeliveryView>>().ProducesProblem(StatusCodes.Status404NotFound)
             .RequireAuthorization(Policies.Publish);
+
+    private static IResult List(Guid messageId, NotifyDbContext db, IOptions<DeliveryLogOptions> options, CancellationToken cancellationToken) => options.Value.Enabled
+        ? TypedResults.Ok(ListAsync(messageId, db, cancellationToken))
+        : NoLog();
+
+    internal static IResult NoLog() => Problems.Of(StatusCodes.Status404NotFound, "not_found", "No delivery log is kept here (Notify__DeliveryLog__Enabled).");
 
     private static async IAsyncEnumerable<DeliveryView> ListAsync(Guid messageId, NotifyDbContext db, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -40,16 +60,8 @@ internal static class DeliveriesApi
         {
             var (row, displayed, clicked) = (joined.row, joined.displayed, joined.clicked);
             yield return new DeliveryView(
-                row.SubscriptionId, row.UserId, row.State == DeliveryState.Accepted && clicked is not null ? "clicked" : row.State == DeliveryState.Accepted && displayed is not null ? "displayed" : NameOf(row.State), row.Attempts, row.Status, row.Reason, row.NextAttemptAt, row.UpdatedAt,
+                row.SubscriptionId, row.UserId, DeliveryView.NameOf(row.State, displayed is not null, clicked is not null), row.Attempts, row.Status, row.Reason, row.NextAttemptAt, row.UpdatedAt,
                 displayed?.At, clicked?.At, clicked?.Action);
         }
     }
-
-    private static string NameOf(DeliveryState state) => state switch
-    {
-        DeliveryState.Accepted => "accepted",
-        DeliveryState.Retrying => "retrying",
-        DeliveryState.Expired => "expired",
-        _ => "failed",
-    };
 }

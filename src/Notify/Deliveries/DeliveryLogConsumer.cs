@@ -1,19 +1,21 @@
 using MassTransit;
+using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Messaging;
 using Notify.Store;
 using Notify.Subscriptions;
+using Notify.Telemetry;
 
 namespace Notify.Deliveries;
 
 /// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves.</summary>
-public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing ageing) :
+public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing ageing, NotifyMetrics metrics, IOptions<DeliveryLogOptions> options, TimeProvider time) :
     IConsumer<Batch<PushAccepted>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>,
     IConsumer<Batch<PushDisplayed>>, IConsumer<Batch<PushClicked>>
 {
     /// <inheritdoc />
-    public async Task Consume(ConsumeContext<Batch<PushAccepted>> context) =>
-        await db.WriteDeliveriesAsync(Rows(context, push => new Delivery
+    public Task Consume(ConsumeContext<Batch<PushAccepted>> context) =>
+        WriteAsync(Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -25,8 +27,9 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
         }), context.CancellationToken);
 
     /// <inheritdoc />
-    public async Task Consume(ConsumeContext<Batch<PushDeferred>> context) =>
-        await db.WriteDeliveriesAsync(Rows(context, push => new Delivery
+    public async Task Consume(ConsumeContext<Batch<PushDeferred>> context)
+    {
+        await WriteAsync(Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -38,11 +41,20 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
             NextAttemptAt = push.NextAttemptAt,
             UpdatedAt = push.At,
         }), context.CancellationToken);
+        if (options.Value.Enabled)
+        {
+            // What was not let through to its push service was no attempt, and tells the number of those before it.
+            await db.WriteAttemptsAsync(
+                Rows(context, push => new DeliveryAttempt { MessageId = push.MessageId, SubscriptionId = push.SubscriptionId, Attempt = push.Attempts, Status = push.Status, Reason = push.Reason, At = push.At })
+                    .FindAll(attempt => attempt.Attempt > 0),
+                context.CancellationToken);
+        }
+    }
 
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushFailed>> context)
     {
-        await db.WriteDeliveriesAsync(Rows(context, push => new Delivery
+        await WriteAsync(Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -57,8 +69,8 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
     }
 
     /// <summary>A command that ended in the error queue of its lane: nobody else would tell of it.</summary>
-    public async Task Consume(ConsumeContext<Batch<Fault<SendPush>>> context) =>
-        await db.WriteDeliveriesAsync(Rows(context, fault => new Delivery
+    public Task Consume(ConsumeContext<Batch<Fault<SendPush>>> context) =>
+        WriteAsync(Rows(context, fault => new Delivery
         {
             MessageId = fault.Message.MessageId,
             SubscriptionId = fault.Message.SubscriptionId,
@@ -69,16 +81,25 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
         }), context.CancellationToken);
 
     /// <inheritdoc />
-    public Task Consume(ConsumeContext<Batch<PushDisplayed>> context) => db.WriteReceiptsAsync(
+    public Task Consume(ConsumeContext<Batch<PushDisplayed>> context) => WriteAsync(
         [.. context.Message.Select(push => new Receipt { MessageId = push.Message.MessageId, SubscriptionId = push.Message.SubscriptionId, Kind = ReceiptKind.Displayed, At = push.Message.At })],
         context.CancellationToken);
 
     /// <inheritdoc />
-    public Task Consume(ConsumeContext<Batch<PushClicked>> context) => db.WriteReceiptsAsync(
+    public Task Consume(ConsumeContext<Batch<PushClicked>> context) => WriteAsync(
         [.. context.Message.Select(push => new Receipt { MessageId = push.Message.MessageId, SubscriptionId = push.Message.SubscriptionId, Kind = ReceiptKind.Clicked, Action = push.Message.Action, At = push.Message.At })],
         context.CancellationToken);
 
-    private static List<Delivery> Rows<T>(ConsumeContext<Batch<T>> context, Func<T, Delivery> row)
+    private async Task WriteAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken)
+    {
+        await (options.Value.Enabled ? db.WriteDeliveriesAsync(deliveries, cancellationToken) : db.WriteAcceptancesAsync(deliveries, cancellationToken));
+        metrics.Written(time.GetUtcNow() - deliveries.Min(delivery => delivery.UpdatedAt));
+    }
+
+    private Task WriteAsync(IReadOnlyCollection<Receipt> receipts, CancellationToken cancellationToken) =>
+        options.Value.Enabled ? db.WriteReceiptsAsync(receipts, cancellationToken) : Task.CompletedTask;
+
+    private static List<TRow> Rows<T, TRow>(ConsumeContext<Batch<T>> context, Func<T, TRow> row)
         where T : class => [.. context.Message.Select(message => row(message.Message))];
 }
 

@@ -1,6 +1,8 @@
 namespace Notify.Fanout;
 
-/// <summary>A message that was fanned out, or one part of its audience; kept for <see cref="FanoutOptions.DuplicateWindow"/>.</summary>
+/// <summary>
+/// A message that was fanned out, or one part of its audience; kept for <see cref="FanoutOptions.DuplicateWindow"/>, or as long as its deliveries where that is longer.
+/// </summary>
 /// <remarks>Where a part begins and ends is in its key: cut in another way, say after <see cref="FanoutOptions.RecipientsPerPart"/> was changed, a part is another.</remarks>
 public sealed class FannedOutPart
 {
@@ -15,4 +17,7 @@ public sealed class FannedOutPart
 
     /// <summary>When all of it was sent to the next stage.</summary>
     public DateTimeOffset FannedOutAt { get; init; }
+
+    /// <summary>When the event was published; null for a part.</summary>
+    public DateTimeOffset? PublishedAt { get; init; }
 }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Messaging;
 using Notify.Store;
+using Notify.Telemetry;
 using Notify.WebPush;
 
 namespace Notify.Fanout;
@@ -17,7 +18,7 @@ namespace Notify.Fanout;
 /// remembered last: where that fails, or a crash comes before it, the parts are sent again, and each of them is known; a crash after it has lost nothing.
 /// </remarks>
 public sealed partial class UserFanoutConsumer(
-    NotifyDbContext db, Lanes lanes, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
+    NotifyDbContext db, Lanes lanes, NotifyMetrics metrics, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
 {
     // A TTL of 0 means now or never; the way through the bus is granted this much.
     private static readonly TimeSpan NowOrNever = TimeSpan.FromSeconds(30);
@@ -30,6 +31,7 @@ public sealed partial class UserFanoutConsumer(
 
         // (1)
         MessageRules.ThrowIfInvalid(message);
+        NotifyTracing.Name(message.MessageId);
 
         // (2)
         var messageId = message.MessageId;
@@ -65,9 +67,13 @@ public sealed partial class UserFanoutConsumer(
         }
 
         // (5)
-        db.FannedOutParts.Add(new FannedOutPart { MessageId = messageId, FannedOutAt = time.GetUtcNow() });
+        db.FannedOutParts.Add(new FannedOutPart { MessageId = messageId, FannedOutAt = time.GetUtcNow(), PublishedAt = published });
         await db.SaveChangesAsync(context.CancellationToken);
+        metrics.FannedOut();
     }
+
+    /// <summary>When the event of a push was published.</summary>
+    internal static DateTimeOffset PublishedAt(SendPush push) => push.ExpiresAt - (push.TtlSeconds > 0 ? TimeSpan.FromSeconds(push.TtlSeconds) : NowOrNever);
 
     internal static string OrderKeyOf(MessagePosted message) => message.ConversationId ?? message.MessageId.ToString();
 

@@ -4,6 +4,7 @@ using Notify.Contracts;
 using Notify.Messaging;
 using Notify.Store;
 using Notify.Subscriptions;
+using Notify.Telemetry;
 
 namespace Notify.Fanout;
 
@@ -15,7 +16,7 @@ namespace Notify.Fanout;
 /// Within a part there is one push for a subscription, so those go at once. The part is remembered last: a crash before that fans it out again, a crash after it has lost
 /// nothing. What was sent is not sent again because it could not be remembered.</remarks>
 public sealed partial class UserFanoutPartConsumer(
-    NotifyDbContext db, SubscriptionCache subscriptions, PushSender sender, TimeProvider time, ILogger<UserFanoutPartConsumer> logger) : IConsumer<UserFanoutPart>
+    NotifyDbContext db, SubscriptionCache subscriptions, PushSender sender, NotifyMetrics metrics, TimeProvider time, ILogger<UserFanoutPartConsumer> logger) : IConsumer<UserFanoutPart>
 {
     private const int MostAtOnce = 500;
 
@@ -23,6 +24,7 @@ public sealed partial class UserFanoutPartConsumer(
     public async Task Consume(ConsumeContext<UserFanoutPart> context)
     {
         var part = context.Message;
+        NotifyTracing.Name(part.MessageId);
 
         // (1)
         var (messageId, offset, count) = (part.MessageId, part.Offset, part.RecipientIds.Count);
@@ -51,6 +53,7 @@ public sealed partial class UserFanoutPartConsumer(
         foreach (var some in pushes.Chunk(MostAtOnce))
         {
             await Task.WhenAll(some.Select(push => sender.SendAsync(push, attemptsInLine: null, context.CancellationToken)));
+            metrics.Sent(some.Length);
         }
 
         // (4)

@@ -1,5 +1,6 @@
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Notify.Dashboard;
 using Notify.Deliveries;
 using Notify.Fanout;
 using Notify.Messaging.InMemory;
@@ -27,6 +28,7 @@ public static class MessagingSetup
         bus.AddConsumer<SubscriptionExpiredConsumer, SubscriptionExpiredConsumerDefinition>();
         bus.AddConsumer<SubscriptionCacheConsumer, SubscriptionCacheConsumerDefinition>();
         bus.AddConsumer<DeliveryLogConsumer, DeliveryLogConsumerDefinition>();
+        bus.AddConsumer<WorkerReportConsumer, WorkerReportConsumerDefinition>();
         return bus;
     }
 

@@ -20,4 +20,7 @@ public static class Queues
 
     /// <summary>Takes the events that become <see cref="Deliveries.Delivery"/> rows.</summary>
     public const string DeliveryLog = "delivery-log";
+
+    /// <summary>Takes <see cref="Dashboard.WorkerReport"/>; on RabbitMQ a queue for each worker.</summary>
+    public const string WorkerReport = "worker-report";
 }

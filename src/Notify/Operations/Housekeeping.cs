@@ -6,7 +6,7 @@ using Notify.Store;
 
 namespace Notify.Operations;
 
-/// <summary>Deletes what is past its time: parts of messages beyond the duplicate window, and old deliveries and receipts.</summary>
+/// <summary>Deletes what is past its time: parts of messages beyond the duplicate window, and old deliveries, attempts and receipts.</summary>
 internal sealed partial class Housekeeping(
     IDbContextFactory<NotifyDbContext> store, IOptions<FanoutOptions> fanout, IOptions<DeliveryLogOptions> log, TimeProvider time, ILogger<Housekeeping> logger) : BackgroundService
 {
@@ -32,10 +32,14 @@ internal sealed partial class Housekeeping(
     internal async Task SweepAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        var (forgetBefore, dropBefore) = (now - fanout.Value.DuplicateWindow, now - log.Value.KeepFor);
+        var dropBefore = now - log.Value.KeepFor;
+
+        // When a message was posted is told with its deliveries, as long as there are any.
+        var (forgetBefore, forgetMessagesBefore) = (now - fanout.Value.DuplicateWindow, log.Value.Enabled && log.Value.KeepFor > fanout.Value.DuplicateWindow ? dropBefore : now - fanout.Value.DuplicateWindow);
         await using var db = await store.CreateDbContextAsync(cancellationToken);
-        await db.FannedOutParts.Where(part => part.FannedOutAt < forgetBefore).ExecuteDeleteAsync(cancellationToken);
+        await db.FannedOutParts.Where(part => part.FannedOutAt < (part.Count == 0 ? forgetMessagesBefore : forgetBefore)).ExecuteDeleteAsync(cancellationToken);
         await db.Deliveries.Where(delivery => delivery.UpdatedAt < dropBefore).ExecuteDeleteAsync(cancellationToken);
+        await db.DeliveryAttempts.Where(attempt => attempt.At < dropBefore).ExecuteDeleteAsync(cancellationToken);
         await db.Receipts.Where(receipt => receipt.At < dropBefore).ExecuteDeleteAsync(cancellationToken);
     }
 

@@ -30,6 +30,7 @@ public sealed partial class PushServiceGate
     private readonly ILogger _logger;
     private readonly SemaphoreSlim _places;
     private readonly ResiliencePipeline<PushOutcome> _breaker;
+    private readonly CircuitBreakerStateProvider _state = new();
     private readonly Lock _lock = new();
     private readonly HashSet<Guid> _throttled = [];
     private DateTimeOffset _restUntil;
@@ -46,6 +47,7 @@ public sealed partial class PushServiceGate
         _breaker = new ResiliencePipelineBuilder<PushOutcome> { TimeProvider = time }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions<PushOutcome>
             {
+                StateProvider = _state,
                 FailureRatio = 0.5,
                 SamplingDuration = TimeSpan.FromSeconds(10),
                 MinimumThroughput = MinimumThroughput,
@@ -65,6 +67,23 @@ public sealed partial class PushServiceGate
             .Build();
     }
 
+    /// <summary>The push service's host (and port, where that is not the default).</summary>
+    public string Host => _host;
+
+    /// <summary>POSTs under way.</summary>
+    public int InFlight => _options.Concurrency - _places.CurrentCount;
+
+    /// <summary>Whether it is taken to be down.</summary>
+    public BreakerState Breaker => _state.CircuitState switch
+    {
+        CircuitState.Closed => BreakerState.Closed,
+        CircuitState.HalfOpen => BreakerState.HalfOpen,
+        _ => BreakerState.Open,
+    };
+
+    /// <summary>How much longer it wants to be left alone; zero if it does not.</summary>
+    public TimeSpan Rest => RestLeft() is var rest && rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
+
     /// <summary>Makes a push if it is let through.</summary>
     /// <param name="subscriptionId">Whose push it is.</param>
     /// <param name="post">Makes it.</param>
@@ -74,7 +93,7 @@ public sealed partial class PushServiceGate
         // (1)
         if (RestLeft() is var rest && rest > TimeSpan.Zero)
         {
-            return Refuse(rest, "the push service asked to be left alone");
+            return Refuse(rest, "throttled", "the push service asked to be left alone");
         }
 
         // (2)
@@ -82,7 +101,7 @@ public sealed partial class PushServiceGate
         {
             if (IsSlow())
             {
-                return Refuse(NextTurn(), "the push service is slow");
+                return Refuse(NextTurn(), "slow", "the push service is slow");
             }
         }
 
@@ -102,7 +121,7 @@ public sealed partial class PushServiceGate
         }
         catch (BrokenCircuitException open)
         {
-            return Refuse(open.RetryAfter ?? MinBreak, "the push service is down");
+            return Refuse(open.RetryAfter ?? MinBreak, "down", "the push service is down");
         }
         finally
         {
@@ -163,8 +182,8 @@ public sealed partial class PushServiceGate
     }
 
     // Those that come back must not come all at once.
-    private static Passage.Refused Refuse(TimeSpan delay, string reason) =>
-        new((delay > MinBreak ? delay : MinBreak) * (1 + (0.5 * Random.Shared.NextDouble())), reason);
+    private static Passage.Refused Refuse(TimeSpan delay, string word, string reason) =>
+        new((delay > MinBreak ? delay : MinBreak) * (1 + (0.5 * Random.Shared.NextDouble())), word, reason);
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
@@ -191,6 +210,20 @@ public abstract record Passage
 
     /// <summary>It was not made.</summary>
     /// <param name="Delay">When to ask again.</param>
+    /// <param name="Word">Why: throttled, slow or down.</param>
     /// <param name="Reason">Why, for people.</param>
-    public sealed record Refused(TimeSpan Delay, string Reason) : Passage;
+    public sealed record Refused(TimeSpan Delay, string Word, string Reason) : Passage;
+}
+
+/// <summary>What the breaker of a push service lets through.</summary>
+public enum BreakerState
+{
+    /// <summary>Everything.</summary>
+    Closed,
+
+    /// <summary>One push, as a probe.</summary>
+    HalfOpen,
+
+    /// <summary>Nothing: the push service is taken to be down.</summary>
+    Open,
 }

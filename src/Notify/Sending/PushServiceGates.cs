@@ -31,6 +31,9 @@ public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvi
         }
     }
 
+    /// <summary>The gates of all push services that something passed lately.</summary>
+    public IReadOnlyList<PushServiceGate> All() => [.. _gates.Keys.Select(host => _gates.TryGetValue(host, out PushServiceGate? gate) ? gate : null).OfType<PushServiceGate>()];
+
     /// <inheritdoc />
     public void Dispose() => _gates.Dispose();
 }

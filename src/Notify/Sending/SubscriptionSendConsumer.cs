@@ -6,6 +6,7 @@ using Notify.Deliveries;
 using Notify.Fanout;
 using Notify.Messaging;
 using Notify.Subscriptions;
+using Notify.Telemetry;
 using Notify.WebPush;
 
 namespace Notify.Sending;
@@ -24,6 +25,7 @@ public sealed partial class SubscriptionSendConsumer(
     RetrySchedule schedule,
     PushSender sender,
     ReceiptTokens receipts,
+    NotifyMetrics metrics,
     IOptions<SendingOptions> options,
     IOptions<DeliveryLogOptions> log,
     TimeProvider time,
@@ -33,6 +35,7 @@ public sealed partial class SubscriptionSendConsumer(
     public async Task Consume(ConsumeContext<SendPush> context)
     {
         var push = context.Message;
+        using var held = metrics.InHand.Take();
 
         // (1)
         var attemptsInLine = context.Headers.Get<int>(PushSender.AttemptsHeader);
@@ -80,9 +83,10 @@ public sealed partial class SubscriptionSendConsumer(
         }
 
         // (3)
-        var passage = await gates.Of(target.Push.Endpoint).PassAsync(push.SubscriptionId, token => PostAsync(target, push, token), context.CancellationToken);
+        var passage = await gates.Of(target.Push.Endpoint).PassAsync(push.SubscriptionId, token => PostAsync(target, push, attempts + 1, token), context.CancellationToken);
         if (passage is Passage.Refused refused)
         {
+            metrics.Deferred(refused.Word);
             await WaitAsync(context, line, attempts, refused.Delay, status: null, refused.Reason);
             return;
         }
@@ -94,6 +98,7 @@ public sealed partial class SubscriptionSendConsumer(
         switch (outcome)
         {
             case PushOutcome.Accepted:
+                metrics.Accepted(target.Push.Endpoint.Authority, time.GetUtcNow() - UserFanoutConsumer.PublishedAt(push));
                 await context.Publish(new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()), context.CancellationToken);
                 await AdvanceAsync(context, line);
                 break;
@@ -115,6 +120,17 @@ public sealed partial class SubscriptionSendConsumer(
                 await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.Rejected, outcome.Reason), isKept: true);
                 break;
         }
+    }
+
+    private async ValueTask<PushOutcome> PostAsync(TargetSubscription target, SendPush push, int attempt, CancellationToken cancellationToken)
+    {
+        var pushService = target.Push.Endpoint.Authority;
+        using var activity = NotifyTracing.StartPush(pushService, push, attempt);
+        var begun = time.GetTimestamp();
+        var outcome = await PostAsync(target, push, cancellationToken);
+        metrics.Pushed(pushService, outcome, time.GetElapsedTime(begun));
+        activity?.SetOutcome(outcome);
+        return outcome;
     }
 
     private async ValueTask<PushOutcome> PostAsync(TargetSubscription target, SendPush push, CancellationToken cancellationToken)
@@ -149,10 +165,11 @@ public sealed partial class SubscriptionSendConsumer(
     private async Task ReportWaitAsync(ConsumeContext<SendPush> context, Turn.StoodInLine stood)
     {
         var push = context.Message;
+        metrics.Deferred("in_line");
         await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", stood.NextAttemptAt, time.GetUtcNow()), context.CancellationToken);
         foreach (var older in stood.Older)
         {
-            await context.Publish(new PushFailed(older.SubscriptionId, older.UserId, older.MessageId, 0, null, PushFailureReasons.Superseded, time.GetUtcNow()), context.CancellationToken);
+            await ReportFailureAsync(context, older, attempts: 0, status: null, PushFailureReasons.Superseded);
         }
     }
 
@@ -165,6 +182,7 @@ public sealed partial class SubscriptionSendConsumer(
             return;
         }
 
+        metrics.Deferred("retry");
         await WaitAsync(context, line, attempts, schedule.NextDelay(attempts, later.RetryAfter), later.Status, later.Reason, later.RetryAfter);
     }
 
@@ -190,8 +208,7 @@ public sealed partial class SubscriptionSendConsumer(
     private async Task GiveUpAsync(
         ConsumeContext<SendPush> context, WaitingLine? line, int attempts, int? status, string reason, TimeSpan? retryAfter = null, bool isKept = false)
     {
-        var push = context.Message;
-        await context.Publish(new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow()), context.CancellationToken);
+        await ReportFailureAsync(context, context.Message, attempts, status, reason);
         if (isKept)
         {
             await context.KeepInErrorQueueAsync(reason);
@@ -205,7 +222,7 @@ public sealed partial class SubscriptionSendConsumer(
         const string reason = PushFailureReasons.SubscriptionExpired;
         var push = context.Message;
         await context.Publish(new SubscriptionExpired(push.SubscriptionId, push.UserId), context.CancellationToken);
-        await context.Publish(new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow()), context.CancellationToken);
+        await ReportFailureAsync(context, push, attempts, status, reason);
         if (line is null)
         {
             return;
@@ -213,10 +230,17 @@ public sealed partial class SubscriptionSendConsumer(
 
         foreach (var waiting in await lines.BehindAsync(line, context.CancellationToken))
         {
-            await context.Publish(new PushFailed(waiting.SubscriptionId, waiting.UserId, waiting.MessageId, 0, status, reason, time.GetUtcNow()), context.CancellationToken);
+            await ReportFailureAsync(context, waiting, attempts: 0, status, reason);
         }
 
         await lines.DropAsync(line);
+    }
+
+    private Task ReportFailureAsync(ConsumeContext context, SendPush push, int attempts, int? status, string reason)
+    {
+        var failure = new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow());
+        metrics.Failed(failure);
+        return context.Publish(failure, context.CancellationToken);
     }
 
     private Task AdvanceAsync(ConsumeContext<SendPush> context, WaitingLine? line, TimeSpan? retryAfter = null)
@@ -225,7 +249,11 @@ public sealed partial class SubscriptionSendConsumer(
         return lines.AdvanceAsync(
             line,
             rest,
-            next => rest > TimeSpan.Zero ? sender.SendLaterAsync(next.Push, next.Attempts, rest, cancellationToken) : sender.SendAsync(next.Push, next.Attempts, cancellationToken),
+            async next =>
+            {
+                using var trace = NotifyTracing.Resume(next.TraceParent);
+                await (rest > TimeSpan.Zero ? sender.SendLaterAsync(next.Push, next.Attempts, rest, cancellationToken) : sender.SendAsync(next.Push, next.Attempts, cancellationToken));
+            },
             cancellationToken);
     }
 

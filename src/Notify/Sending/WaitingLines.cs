@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Notify.Contracts;
@@ -141,7 +142,7 @@ public sealed class WaitingLines : IAsyncDisposable
         {
             foreach (var row in following)
             {
-                await send(new ReleasedPush(Parse(row.Command), 0, nextAttemptAt));
+                await send(new ReleasedPush(Parse(row.Command), 0, nextAttemptAt, row.TraceParent));
             }
 
             (releasedThrough, releaseNext) = (following[^1].Position, Math.Min(line.ReleaseNext * 2, MostReleasedAtOnce));
@@ -179,15 +180,15 @@ public sealed class WaitingLines : IAsyncDisposable
         await using var db = await _store.CreateDbContextAsync(cancellationToken);
         var rows = await db.WaitingLines.AsNoTracking()
             .Where(line => line.NextAttemptAt <= before)
-            .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command })
+            .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command, push.TraceParent })
             .ToListAsync(cancellationToken);
         var overdue = new List<ReleasedPush>(rows.Count);
-        foreach (var (line, command) in rows.Select(row => (row.line, row.Command)))
+        foreach (var (line, command, traceParent) in rows.Select(row => (row.line, row.Command, row.TraceParent)))
         {
             // Whoever moves the time on sends it; of several workers that is one.
             if (await Of(db, line).Where(row => row.NextAttemptAt == line.NextAttemptAt).ExecuteUpdateAsync(set => set.SetProperty(row => row.NextAttemptAt, _time.GetUtcNow()), cancellationToken) == 1)
             {
-                overdue.Add(new(Parse(command), line.Attempts, line.NextAttemptAt));
+                overdue.Add(new(Parse(command), line.Attempts, line.NextAttemptAt, traceParent));
             }
         }
 
@@ -199,9 +200,9 @@ public sealed class WaitingLines : IAsyncDisposable
     {
         await using var db = await _store.CreateDbContextAsync(cancellationToken);
         var rows = await db.WaitingLines.AsNoTracking()
-            .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command })
+            .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command, push.TraceParent })
             .ToListAsync(cancellationToken);
-        return [.. rows.Select(row => new ReleasedPush(Parse(row.Command), row.line.Attempts, row.line.NextAttemptAt))];
+        return [.. rows.Select(row => new ReleasedPush(Parse(row.Command), row.line.Attempts, row.line.NextAttemptAt, row.TraceParent))];
     }
 
     /// <summary>Finishes what is being written.</summary>
@@ -296,6 +297,7 @@ public sealed class WaitingLines : IAsyncDisposable
         MessageId = push.MessageId,
         Topic = push.Topic,
         Command = JsonSerializer.Serialize(push),
+        TraceParent = Activity.Current?.Id,
     };
 
     private static SendPush Parse(string command) => JsonSerializer.Deserialize<SendPush>(command)!;
@@ -305,4 +307,5 @@ public sealed class WaitingLines : IAsyncDisposable
 /// <param name="Push">The command.</param>
 /// <param name="Attempts">POSTs made before.</param>
 /// <param name="At">When, at the earliest.</param>
-public sealed record ReleasedPush(SendPush Push, int Attempts, DateTimeOffset At);
+/// <param name="TraceParent">The trace that it belongs to; null if it is not traced.</param>
+public sealed record ReleasedPush(SendPush Push, int Attempts, DateTimeOffset At, string? TraceParent);

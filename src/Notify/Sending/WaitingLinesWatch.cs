@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Notify.Messaging;
+using Notify.Telemetry;
 
 namespace Notify.Sending;
 
@@ -25,6 +26,7 @@ internal sealed partial class WaitingLinesWatch(
         {
             foreach (var head in await lines.HeadsAsync(cancellationToken))
             {
+                using var trace = NotifyTracing.Resume(head.TraceParent);
                 var delay = head.At - time.GetUtcNow();
                 await sender.SendLaterAsync(head.Push, head.Attempts, delay > TimeSpan.Zero ? delay : TimeSpan.Zero, cancellationToken);
             }
@@ -72,6 +74,7 @@ internal sealed partial class WaitingLinesWatch(
         {
             foreach (var head in await lines.TakeOverdueAsync(time.GetUtcNow() - Overdue, cancellationToken))
             {
+                using var trace = NotifyTracing.Resume(head.TraceParent);
                 LogOverdue(head.Push.MessageId, head.Push.SubscriptionId, head.At);
                 await sender.SendAsync(head.Push, head.Attempts, cancellationToken);
             }

@@ -17,4 +17,7 @@ public sealed class WaitingPush
 
     /// <summary>The <see cref="Contracts.SendPush"/> as JSON, so that the line can be taken up again by whoever finds it.</summary>
     public required string Command { get; init; }
+
+    /// <summary>The trace that it belongs to, as W3C Trace Context writes a <c>traceparent</c> (section 3.2); null if it is not traced.</summary>
+    public string? TraceParent { get; init; }
 }

@@ -28,6 +28,9 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
     /// <summary>What became of each push.</summary>
     public DbSet<Delivery> Deliveries => Set<Delivery>();
 
+    /// <summary>The attempts after which pushes had to wait.</summary>
+    public DbSet<DeliveryAttempt> DeliveryAttempts => Set<DeliveryAttempt>();
+
     /// <summary>What service workers have reported of pushes.</summary>
     public DbSet<Receipt> Receipts => Set<Receipt>();
 
@@ -78,7 +81,9 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
     /// Writes what became of pushes, in one transaction. Events may come late or twice: an end (accepted, expired, failed) is never overwritten by a
     /// wait, nor a wait by an earlier one. Acceptance is noted on the subscription too, to the minute.
     /// </summary>
-    internal Task WriteDeliveriesAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken)
+    internal Task WriteDeliveriesAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken) => WriteOutcomesAsync(deliveries, deliveries, cancellationToken);
+
+    private Task<bool> WriteOutcomesAsync(IReadOnlyCollection<Delivery> deliveries, IReadOnlyCollection<Delivery> outcomes, CancellationToken cancellationToken)
     {
         // In the order of their keys, so that two who write at once do not wait for each other.
         var rows = deliveries
@@ -86,7 +91,7 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             .Select(group => group.Aggregate((known, next) => known.GivesWayTo(next) ? next : known))
             .OrderBy(delivery => delivery.MessageId).ThenBy(delivery => delivery.SubscriptionId)
             .ToList();
-        var accepted = deliveries
+        var accepted = outcomes
             .Where(delivery => delivery.State == DeliveryState.Accepted)
             .GroupBy(delivery => delivery.SubscriptionId, (id, group) => (Id: id, At: group.Max(delivery => delivery.UpdatedAt)))
             .OrderBy(subscription => subscription.Id)
@@ -116,6 +121,31 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             .Where(receipt => !known.Contains(new { receipt.MessageId, receipt.SubscriptionId, receipt.Kind })));
         await SaveChangesAsync(cancellationToken);
     }
+
+    /// <summary>Writes down the attempts after which pushes wait; each once, however often it is told.</summary>
+    /// <exception cref="DbUpdateException">Another process writes down the same attempt at this moment; the next try finds it there.</exception>
+    internal async Task WriteAttemptsAsync(IReadOnlyCollection<DeliveryAttempt> attempts, CancellationToken cancellationToken)
+    {
+        if (attempts.Count == 0)
+        {
+            return;
+        }
+
+        var messages = attempts.Select(attempt => attempt.MessageId).Distinct().ToList();
+        var subscriptions = attempts.Select(attempt => attempt.SubscriptionId).Distinct().ToList();
+        var known = await DeliveryAttempts.AsNoTracking()
+            .Where(attempt => messages.Contains(attempt.MessageId) && subscriptions.Contains(attempt.SubscriptionId))
+            .Select(attempt => new { attempt.MessageId, attempt.SubscriptionId, attempt.Attempt })
+            .ToHashSetAsync(cancellationToken);
+        ChangeTracker.Clear();
+        DeliveryAttempts.AddRange(attempts
+            .DistinctBy(attempt => new { attempt.MessageId, attempt.SubscriptionId, attempt.Attempt })
+            .Where(attempt => !known.Contains(new { attempt.MessageId, attempt.SubscriptionId, attempt.Attempt })));
+        await SaveChangesAsync(cancellationToken);
+    }
+
+    /// <summary>Notes on subscriptions when their push service last accepted a push, to the minute; part of <see cref="WriteDeliveriesAsync"/>, alone where no delivery log is kept.</summary>
+    internal Task WriteAcceptancesAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken) => WriteOutcomesAsync([], deliveries, cancellationToken);
 
     /// <summary>Does the work of <see cref="WriteDeliveriesAsync"/>.</summary>
     /// <param name="deliveries">By key, none twice.</param>
@@ -153,6 +183,7 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
         {
             row.HasKey(push => new { push.SubscriptionId, push.Position });
             row.Property(push => push.Topic).HasMaxLength(32).IsUnicode(false);
+            row.Property(push => push.TraceParent).HasMaxLength(64).IsUnicode(false);
             row.HasIndex(push => new { push.SubscriptionId, push.Topic });
             row.HasIndex(push => new { push.SubscriptionId, push.MessageId }).IsUnique();
         });
@@ -162,6 +193,12 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             row.Property(delivery => delivery.UserId).HasMaxLength(MaxUserIdLength);
             row.Property(delivery => delivery.State).HasConversion<string>().HasMaxLength(16).IsUnicode(false);
             row.HasIndex(delivery => delivery.UpdatedAt);
+            row.HasIndex(delivery => new { delivery.UserId, delivery.UpdatedAt });
+        });
+        modelBuilder.Entity<DeliveryAttempt>(row =>
+        {
+            row.HasKey(attempt => new { attempt.MessageId, attempt.SubscriptionId, attempt.Attempt });
+            row.HasIndex(attempt => attempt.At);
         });
         modelBuilder.Entity<Receipt>(row =>
         {

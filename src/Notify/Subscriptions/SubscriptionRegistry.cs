@@ -5,6 +5,7 @@ using Notify.Contracts;
 using Notify.Sending;
 using Notify.Store;
 using Notify.Store.Encryption;
+using Notify.Telemetry;
 using Notify.WebPush;
 
 namespace Notify.Subscriptions;
@@ -13,7 +14,8 @@ namespace Notify.Subscriptions;
 /// <remarks>Whoever changes owner or keys of a subscription, or deletes it, holds the lock of its endpoint, so that the event tells what the row was before. Events of one subscription carry its id as
 /// their conversation's, and so are delivered in their order.</remarks>
 public sealed class SubscriptionRegistry(
-    NotifyDbContext db, SubscriptionCache cache, VapidKeyRing keys, SecretCipher cipher, IPublishEndpoint bus, IOptions<SubscriptionsOptions> options, TimeProvider time)
+    NotifyDbContext db, SubscriptionCache cache, VapidKeyRing keys, SecretCipher cipher, IPublishEndpoint bus, NotifyMetrics metrics,
+    IOptions<SubscriptionsOptions> options, TimeProvider time)
 {
     private const int MaxUserAgentLength = 256;
 
@@ -72,25 +74,30 @@ public sealed class SubscriptionRegistry(
             cancellationToken);
         cache.Evict(userId);
         cache.Evict(previousOwner ?? userId);
+        if (registered is { IsNew: var isNew })
+        {
+            metrics.Changed(isNew ? "registered" : "refreshed");
+        }
+
         return registered;
     }
 
     /// <summary>Removes one of the user's subscriptions.</summary>
     /// <returns>False if they have none of this id.</returns>
     public Task<bool> RemoveAsync(string userId, Guid id, CancellationToken cancellationToken) =>
-        RemoveAsync(db.Subscriptions.Where(known => known.Id == id && known.UserId == userId), cancellationToken);
+        RemoveAsync(db.Subscriptions.Where(known => known.Id == id && known.UserId == userId), "removed", cancellationToken);
 
     /// <summary>Removes the user's subscription of this endpoint.</summary>
     /// <returns>False if they have none.</returns>
     public Task<bool> RemoveAsync(string userId, string endpoint, CancellationToken cancellationToken)
     {
         var digest = EndpointDigests.OfText(endpoint);
-        return RemoveAsync(db.Subscriptions.Where(known => known.EndpointDigest == digest && known.UserId == userId), cancellationToken);
+        return RemoveAsync(db.Subscriptions.Where(known => known.EndpointDigest == digest && known.UserId == userId), "removed", cancellationToken);
     }
 
     /// <summary>Removes a subscription that its push service has declared gone.</summary>
     /// <returns>False if there is none of this id, which happens when it is told twice.</returns>
-    internal Task<bool> RemoveExpiredAsync(Guid id, CancellationToken cancellationToken) => RemoveAsync(db.Subscriptions.Where(known => known.Id == id), cancellationToken);
+    internal Task<bool> RemoveExpiredAsync(Guid id, CancellationToken cancellationToken) => RemoveAsync(db.Subscriptions.Where(known => known.Id == id), "expired", cancellationToken);
 
     private Subscription Add(Guid id, string userId, string endpoint, string digest, PushSubscription subscription)
     {
@@ -112,7 +119,7 @@ public sealed class SubscriptionRegistry(
         return db.Subscriptions.Add(row).Entity;
     }
 
-    private async Task<bool> RemoveAsync(IQueryable<Subscription> which, CancellationToken cancellationToken)
+    private async Task<bool> RemoveAsync(IQueryable<Subscription> which, string change, CancellationToken cancellationToken)
     {
         // Kept over a second try: where the first was committed though its answer was lost, the second finds nothing.
         Subscription? removed = null;
@@ -141,6 +148,7 @@ public sealed class SubscriptionRegistry(
         }
 
         cache.Evict(removed.UserId);
+        metrics.Changed(change);
         return true;
     }
 

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using MassTransit;
 using Notify.Contracts;
+using Notify.Telemetry;
 
 namespace Notify.Messaging.InMemory;
 
@@ -19,6 +21,10 @@ internal sealed class MailboxPushSender(IServiceProvider services) : PushSender
     private readonly Dictionary<Guid, Mailbox> _mailboxes = [];
     private readonly Lock _lock = new();
     private long _lastNumber;
+    private int _waiting;
+
+    /// <summary>Commands that wait for an earlier one of their subscription.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
 
     public override Task SendAsync(SendPush push, int? attemptsInLine, CancellationToken cancellationToken)
     {
@@ -27,7 +33,8 @@ internal sealed class MailboxPushSender(IServiceProvider services) : PushSender
         {
             if (_mailboxes.TryGetValue(push.SubscriptionId, out var mailbox))
             {
-                mailbox.Waiting.Enqueue((push, attemptsInLine));
+                _waiting++;
+                mailbox.Waiting.Enqueue(new Held(push, attemptsInLine, Activity.Current?.Id));
                 return Task.CompletedTask;
             }
 
@@ -41,27 +48,29 @@ internal sealed class MailboxPushSender(IServiceProvider services) : PushSender
     public override Task SendLaterAsync(SendPush push, int attempts, TimeSpan delay, CancellationToken cancellationToken) => SendAsync(push, attempts, context => context.Delay = delay);
 
     /// <summary>Says that a received command is done with, well or badly; the next of its subscription goes on its way.</summary>
-    public Task EndAsync(ConsumeContext<SendPush> context)
+    public async Task EndAsync(ConsumeContext<SendPush> context)
     {
-        (SendPush Push, int? AttemptsInLine) next;
+        Held? next;
         long number;
         lock (_lock)
         {
             if (!_mailboxes.TryGetValue(context.Message.SubscriptionId, out var mailbox) || mailbox.OnItsWay != context.Headers.Get<long>(NumberHeader))
             {
-                return Task.CompletedTask;
+                return;
             }
 
             if (!mailbox.Waiting.TryDequeue(out next))
             {
                 _mailboxes.Remove(context.Message.SubscriptionId);
-                return Task.CompletedTask;
+                return;
             }
 
+            _waiting--;
             number = mailbox.OnItsWay = ++_lastNumber;
         }
 
-        return SendAsync(next.Push, next.AttemptsInLine, send => send.Headers.Set(NumberHeader, number));
+        using var trace = NotifyTracing.Resume(next.TraceParent);
+        await SendAsync(next.Push, next.AttemptsInLine, send => send.Headers.Set(NumberHeader, number));
     }
 
     private async Task SendAsync(SendPush push, int? attemptsInLine, Action<SendContext> configure)
@@ -83,6 +92,8 @@ internal sealed class MailboxPushSender(IServiceProvider services) : PushSender
     {
         public long OnItsWay { get; set; }
 
-        public Queue<(SendPush Push, int? AttemptsInLine)> Waiting { get; } = [];
+        public Queue<Held> Waiting { get; } = [];
     }
+
+    private sealed record Held(SendPush Push, int? AttemptsInLine, string? TraceParent);
 }

@@ -1,8 +1,10 @@
 using MassTransit;
+using Notify.Dashboard;
 using Notify.Deliveries;
 using Notify.Fanout;
 using Notify.Sending;
 using Notify.Subscriptions;
+using Notify.Telemetry;
 
 namespace Notify.Messaging.RabbitMq;
 
@@ -12,6 +14,7 @@ internal static class RabbitMqSetup
     public static IServiceCollection AddNotifyRabbitMq(this IServiceCollection services, RabbitMqAddress address) => services
         .AddSingleton(address)
         .AddSingleton<WorkerNumbers>()
+        .AddSingleton<QueueDepths>()
         .AddSingleton<LaneStop>()
         .AddHostedService(provider => provider.GetRequiredService<LaneStop>())
         .AddSingleton<PushSender, LanePushSender>()
@@ -33,6 +36,7 @@ internal static class RabbitMqSetup
         AddLane(context, rabbit, Queues.UserFanout, lanes: 1, lane: 0, endpoint =>
         {
             endpoint.AddDeserializer(new PlainJson());
+            endpoint.UseFilter(new TraceParentFilter());
             endpoint.ConfigureConsumer<UserFanoutConsumer>(context);
         });
         AddLanes<UserFanoutPartConsumer>(context, rabbit, Queues.UserFanoutPart);
@@ -48,16 +52,23 @@ internal static class RabbitMqSetup
             endpoint.ConfigureConsumer<DeliveryLogConsumer>(context);
         });
 
-        // Every worker hears of changed subscriptions, on a queue that goes with its connection.
-        rabbit.ReceiveEndpoint($"{Queues.SubscriptionCache}-{NewId.NextGuid():N}", endpoint =>
+        // Every worker hears of changed subscriptions, and of how all of them do.
+        AddOwnQueue(rabbit, Queues.SubscriptionCache, endpoint =>
         {
-            (endpoint.Durable, endpoint.AutoDelete, endpoint.Exclusive) = (false, true, true);
-
             // What was changed while it had no connection, it has not heard of.
             endpoint.ConfigureChannel(pipe => pipe.UseExecute(_ => context.GetRequiredService<SubscriptionCache>().EvictAll()));
             endpoint.ConfigureConsumer<SubscriptionCacheConsumer>(context);
         });
+        AddOwnQueue(rabbit, Queues.WorkerReport, endpoint => endpoint.ConfigureConsumer<WorkerReportConsumer>(context));
     }
+
+    // It goes with the worker's connection.
+    private static void AddOwnQueue(IRabbitMqBusFactoryConfigurator rabbit, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
+        rabbit.ReceiveEndpoint($"{name}-{NewId.NextGuid():N}", endpoint =>
+        {
+            (endpoint.Durable, endpoint.AutoDelete, endpoint.Exclusive) = (false, true, true);
+            configure(endpoint);
+        });
 
     private static void AddLanes<TConsumer>(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, string stage)
         where TConsumer : class, IConsumer

@@ -62,7 +62,36 @@ namespace Notify.Store.Migrations.PostgreSql
 
                     b.HasIndex("UpdatedAt");
 
+                    b.HasIndex("UserId", "UpdatedAt");
+
                     b.ToTable("Deliveries");
+                });
+
+            modelBuilder.Entity("Notify.Deliveries.DeliveryAttempt", b =>
+                {
+                    b.Property<Guid>("MessageId")
+                        .HasColumnType("uuid");
+
+                    b.Property<Guid>("SubscriptionId")
+                        .HasColumnType("uuid");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("integer");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("text");
+
+                    b.Property<int?>("Status")
+                        .HasColumnType("integer");
+
+                    b.HasKey("MessageId", "SubscriptionId", "Attempt");
+
+                    b.HasIndex("At");
+
+                    b.ToTable("DeliveryAttempts");
                 });
 
             modelBuilder.Entity("Notify.Deliveries.Receipt", b =>
@@ -105,6 +134,9 @@ namespace Notify.Store.Migrations.PostgreSql
                         .HasColumnType("integer");
 
                     b.Property<DateTimeOffset>("FannedOutAt")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<DateTimeOffset?>("PublishedAt")
                         .HasColumnType("timestamp with time zone");
 
                     b.HasKey("MessageId", "Offset", "Count");
@@ -349,6 +381,11 @@ namespace Notify.Store.Migrations.PostgreSql
                         .IsUnicode(false)
                         .HasColumnType("character varying(32)")
                         .UseCollation("C");
+
+                    b.Property<string>("TraceParent")
+                        .HasMaxLength(64)
+                        .IsUnicode(false)
+                        .HasColumnType("character varying(64)");
 
                     b.HasKey("SubscriptionId", "Position");
 

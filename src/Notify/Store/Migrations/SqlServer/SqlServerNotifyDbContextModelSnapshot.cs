@@ -75,7 +75,36 @@ namespace Notify.Store.Migrations.SqlServer
 
                     b.HasIndex("UpdatedAt");
 
+                    b.HasIndex("UserId", "UpdatedAt");
+
                     b.ToTable("Deliveries");
+                });
+
+            modelBuilder.Entity("Notify.Deliveries.DeliveryAttempt", b =>
+                {
+                    b.Property<Guid>("MessageId")
+                        .HasColumnType("uniqueidentifier");
+
+                    b.Property<Guid>("SubscriptionId")
+                        .HasColumnType("uniqueidentifier");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("int");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("nvarchar(max)");
+
+                    b.Property<int?>("Status")
+                        .HasColumnType("int");
+
+                    b.HasKey("MessageId", "SubscriptionId", "Attempt");
+
+                    b.HasIndex("At");
+
+                    b.ToTable("DeliveryAttempts");
                 });
 
             modelBuilder.Entity("Notify.Deliveries.Receipt", b =>
@@ -125,6 +154,9 @@ namespace Notify.Store.Migrations.SqlServer
                         .HasColumnType("bigint");
 
                     SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("InsertionOrder"));
+
+                    b.Property<DateTimeOffset?>("PublishedAt")
+                        .HasColumnType("datetimeoffset");
 
                     b.HasKey("MessageId", "Offset", "Count");
 
@@ -379,6 +411,11 @@ namespace Notify.Store.Migrations.SqlServer
                         .IsUnicode(false)
                         .HasColumnType("varchar(32)")
                         .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("TraceParent")
+                        .HasMaxLength(64)
+                        .IsUnicode(false)
+                        .HasColumnType("varchar(64)");
 
                     b.HasKey("SubscriptionId", "Position");
 

@@ -55,7 +55,36 @@ namespace Notify.Store.Migrations.Sqlite
 
                     b.HasIndex("UpdatedAt");
 
+                    b.HasIndex("UserId", "UpdatedAt");
+
                     b.ToTable("Deliveries");
+                });
+
+            modelBuilder.Entity("Notify.Deliveries.DeliveryAttempt", b =>
+                {
+                    b.Property<Guid>("MessageId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("SubscriptionId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int?>("Status")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("MessageId", "SubscriptionId", "Attempt");
+
+                    b.HasIndex("At");
+
+                    b.ToTable("DeliveryAttempts");
                 });
 
             modelBuilder.Entity("Notify.Deliveries.Receipt", b =>
@@ -97,6 +126,9 @@ namespace Notify.Store.Migrations.Sqlite
                         .HasColumnType("INTEGER");
 
                     b.Property<long>("FannedOutAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long?>("PublishedAt")
                         .HasColumnType("INTEGER");
 
                     b.HasKey("MessageId", "Offset", "Count");
@@ -334,6 +366,11 @@ namespace Notify.Store.Migrations.Sqlite
 
                     b.Property<string>("Topic")
                         .HasMaxLength(32)
+                        .IsUnicode(false)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("TraceParent")
+                        .HasMaxLength(64)
                         .IsUnicode(false)
                         .HasColumnType("TEXT");
 

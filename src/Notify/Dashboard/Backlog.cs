@@ -1,0 +1,141 @@
+using Microsoft.EntityFrameworkCore;
+using Notify.Messaging.InMemory;
+using Notify.Messaging.RabbitMq;
+using Notify.Store;
+
+namespace Notify.Dashboard;
+
+/// <summary>
+/// Looks for what lies in queues and lines, and counts subscriptions by browser, while somebody looks at the dashboard: every two seconds in the queues, less often in the
+/// store, and there never for more than a tenth of the time.
+/// </summary>
+internal sealed partial class Backlog(
+    IServiceProvider services, IDbContextFactory<NotifyDbContext> store, MailboxPushSender mailboxes, Workers workers, TimeProvider time, ILogger<Backlog> logger) : BackgroundService
+{
+    private static readonly TimeSpan LinesEvery = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan BrowsersEvery = TimeSpan.FromMinutes(5);
+
+    private readonly QueueDepths? _queues = services.GetService<QueueDepths>();
+    private readonly SemaphoreSlim _wanted = new(0, 1);
+    private int _viewers;
+    private (int Lines, int Pushes, DateTimeOffset? Next) _lines;
+    private DateTimeOffset _linesDue;
+    private DateTimeOffset _browsersDue;
+
+    /// <summary>The last that was found; null if nobody has looked for it yet.</summary>
+    public BacklogView? Last { get; private set; }
+
+    /// <summary>Subscriptions by browser, most first; null if they have not been counted yet.</summary>
+    public IReadOnlyList<BrowserView>? Browsers { get; private set; }
+
+    /// <summary>Says that somebody looks; dispose of what is returned when they go.</summary>
+    public IDisposable Watch()
+    {
+        if (Interlocked.Increment(ref _viewers) == 1)
+        {
+            _wanted.Release();
+        }
+
+        return new Viewer(this);
+    }
+
+    public override void Dispose()
+    {
+        _wanted.Dispose();
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (true)
+        {
+            await _wanted.WaitAsync(stoppingToken);
+            while (Volatile.Read(ref _viewers) > 0)
+            {
+                try
+                {
+                    await LookAsync(stoppingToken);
+                }
+                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+                {
+                    LogUnseen(exception.GetType().Name);
+                }
+
+                await workers.NextAsync(stoppingToken).WaitAsync(5 * WorkerReporter.Interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                stoppingToken.ThrowIfCancellationRequested();
+            }
+
+            if (_queues is not null)
+            {
+                await _queues.CloseAsync();
+            }
+        }
+    }
+
+    private async Task LookAsync(CancellationToken cancellationToken)
+    {
+        var queues = await QueuesAsync(_queues?.Way ?? [], cancellationToken);
+        var errors = await QueuesAsync(queues.Select(queue => $"{queue.Name}_error").ToList(), cancellationToken);
+        var delays = _queues is null ? [] : (await _queues.FindAsync(QueueDepths.Delays.Select(delay => delay.Queue), cancellationToken)).ToDictionary(queue => queue.QueueName, queue => (long)queue.MessageCount);
+        await CountAsync(cancellationToken);
+        Last = new BacklogView(
+            time.GetUtcNow(),
+            queues,
+            [.. QueueDepths.Delays.Where(delay => delays.GetValueOrDefault(delay.Queue) > 0).Select(delay => new RedeliveryView(delay.Delay.TotalSeconds, delays[delay.Queue]))],
+            errors.FindAll(queue => queue.Messages > 0),
+            mailboxes.Waiting,
+            _lines.Lines,
+            _lines.Pushes,
+            _lines.Next);
+    }
+
+    private async Task<List<QueueView>> QueuesAsync(IEnumerable<string> names, CancellationToken cancellationToken) => _queues is null
+        ? []
+        : [.. (await _queues.FindAsync(names, cancellationToken)).Select(queue => new QueueView(queue.QueueName, StageOf(queue.QueueName), queue.MessageCount, queue.ConsumerCount))];
+
+    private async Task CountAsync(CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        if (now >= _linesDue)
+        {
+            await using var db = await store.CreateDbContextAsync(cancellationToken);
+            _lines = (
+                await db.WaitingLines.CountAsync(cancellationToken),
+                await db.WaitingPushes.CountAsync(cancellationToken),
+                await db.WaitingLines.MinAsync(line => (DateTimeOffset?)line.NextAttemptAt, cancellationToken));
+            _linesDue = NextDue(now, LinesEvery);
+        }
+
+        if (now >= _browsersDue)
+        {
+            await using var db = await store.CreateDbContextAsync(cancellationToken);
+            var counts = await db.Subscriptions.GroupBy(subscription => subscription.UserAgent).Select(group => new { UserAgent = group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
+            Browsers = [.. counts.GroupBy(each => BrowserNames.Of(each.UserAgent), (name, each) => new BrowserView(name, each.Sum(one => one.Count))).OrderByDescending(browser => browser.Subscriptions).ThenBy(browser => browser.Name, StringComparer.Ordinal)];
+            _browsersDue = NextDue(now, BrowsersEvery);
+        }
+    }
+
+    private DateTimeOffset NextDue(DateTimeOffset begun, TimeSpan interval)
+    {
+        var took = time.GetUtcNow() - begun;
+        return begun + (10 * took > interval ? 10 * took : interval);
+    }
+
+    private static string StageOf(string queue) => queue.LastIndexOf('-') is > 0 and var dash && int.TryParse(queue.AsSpan(dash + 1), out _) ? queue[..dash] : queue;
+
+    [LoggerMessage(LogLevel.Debug, "What lies in the queues and lines could not be looked for ({Reason})")]
+    private partial void LogUnseen(string reason);
+
+    private sealed class Viewer(Backlog backlog) : IDisposable
+    {
+        private int _gone;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _gone, 1) == 0)
+            {
+                Interlocked.Decrement(ref backlog._viewers);
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Options;
+using Notify.Authentication;
+using Notify.Deliveries;
+using Notify.Operations;
+
+namespace Notify.Dashboard;
+
+/// <summary>What the dashboard shows. <c>/api/dashboard/live</c> is a stream of server-sent events: <c>history</c> once, then <c>live</c> with each report of a worker.</summary>
+internal static class DashboardApi
+{
+    private const string Page = "/dashboard";
+
+    public static IServiceCollection AddNotifyDashboard(this IServiceCollection services) => services
+        .AddSingleton<Workers>()
+        .AddSingleton<WorkerMeter>()
+        .AddSingleton<Backlog>()
+        .AddScoped<Timelines>()
+        .AddHostedService(provider => provider.GetRequiredService<Backlog>())
+        .AddHostedService<WorkerReporter>();
+
+    /// <summary>Serves the page under a name without an ending.</summary>
+    public static void UseNotifyDashboard(this IApplicationBuilder app) => app.Use((context, next) =>
+    {
+        if (context.Request.Path == Page)
+        {
+            context.Request.Path = $"{Page}.html";
+        }
+
+        return next(context);
+    });
+
+    public static void MapDashboardApi(this IEndpointRouteBuilder routes)
+    {
+        var group = routes.MapGroup("/api/dashboard").WithTags("Dashboard").RequireAuthorization(Policies.Operate);
+        group.MapGet("/live", (Workers workers, Backlog backlog, TimeProvider time, IHostApplicationLifetime host, CancellationToken cancellationToken) =>
+            TypedResults.ServerSentEvents(LiveAsync(workers, backlog, time, host.ApplicationStopping, cancellationToken))).WithName("WatchDashboard");
+        group.MapGet("/messages/{messageId:guid}", FindMessageAsync).WithName("FindMessage")
+            .Produces<MessageView>().ProducesProblem(StatusCodes.Status404NotFound);
+        group.MapGet("/users", FindUserAsync).WithName("FindUser")
+            .Produces<UserView>().ProducesProblem(StatusCodes.Status400BadRequest);
+    }
+
+    private static async IAsyncEnumerable<SseItem<object>> LiveAsync(
+        Workers workers, Backlog backlog, TimeProvider time, CancellationToken stopping, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var watch = backlog.Watch();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, cancellationToken);
+        yield return new SseItem<object>(LiveViews.History(workers), "history");
+        while (!either.IsCancellationRequested)
+        {
+            var next = workers.NextAsync(either.Token);
+            yield return new SseItem<object>(LiveViews.Now(workers, backlog.Last, backlog.Browsers, time.GetUtcNow()), "live");
+
+            // Several workers report one after the other: they are shown together.
+            await Task.WhenAll(next, Task.Delay(WorkerReporter.Interval / 2, time, either.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private static async Task<IResult> FindMessageAsync(Guid messageId, Timelines timelines, IOptions<DeliveryLogOptions> options, CancellationToken cancellationToken) =>
+        !options.Value.Enabled ? DeliveriesApi.NoLog()
+        : await timelines.OfMessageAsync(messageId, cancellationToken) is { } message ? TypedResults.Ok(message)
+        : Problems.Of(StatusCodes.Status404NotFound, "not_found", "Nothing is known of this message: it was not fanned out, reached nobody, or is too long ago.");
+
+    private static async Task<IResult> FindUserAsync(string? id, Timelines timelines, CancellationToken cancellationToken) => Policies.IsUserId(id)
+        ? TypedResults.Ok(await timelines.OfUserAsync(id!, cancellationToken))
+        : Problems.Of(StatusCodes.Status400BadRequest, "parse_error", "Give the user's id: ?id=...");
+}

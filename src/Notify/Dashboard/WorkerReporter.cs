@@ -1,0 +1,63 @@
+using System.Reflection;
+using MassTransit;
+using Notify.Messaging.InMemory;
+using Notify.Telemetry;
+
+namespace Notify.Dashboard;
+
+/// <summary>Tells all workers every two seconds how this one does.</summary>
+internal sealed partial class WorkerReporter(
+    WorkerMeter meter, NotifyMetrics metrics, MailboxPushSender mailboxes, IBus bus, TimeProvider time, ILogger<WorkerReporter> logger) : BackgroundService
+{
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
+
+    private static readonly string Version =
+        typeof(WorkerReporter).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "";
+
+    private readonly WorkerReport _worker = new()
+    {
+        WorkerId = Guid.NewGuid(),
+        Host = Environment.MachineName,
+        ProcessId = Environment.ProcessId,
+        Version = Version,
+        StartedAt = time.GetUtcNow(),
+        At = time.GetUtcNow(),
+        Seconds = 0,
+    };
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var (last, processor) = (time.GetTimestamp(), Environment.CpuUsage.TotalTime);
+        using var timer = new PeriodicTimer(Interval, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            var (now, used) = (time.GetTimestamp(), Environment.CpuUsage.TotalTime);
+            var report = meter.Fill(_worker) with
+            {
+                At = time.GetUtcNow(),
+                Seconds = time.GetElapsedTime(last, now).TotalSeconds,
+                MemoryBytes = Environment.WorkingSet,
+                ProcessorSeconds = (used - processor).TotalSeconds,
+                PushesInHand = metrics.InHand.Count,
+                OldestInHandSeconds = metrics.InHand.Oldest.TotalSeconds,
+                PushesInMailboxes = mailboxes.Waiting,
+                Failures = metrics.RecentFailures.Take(),
+            };
+            (last, processor) = (now, used);
+            try
+            {
+                // Not worth a wait for a broker that is away, nor a place on its disk.
+                using var patience = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+                patience.CancelAfter(Interval);
+                await bus.Publish(report, context => (context.Durable, context.TimeToLive) = (false, 5 * Interval), patience.Token);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogUnpublished(exception.GetType().Name);
+            }
+        }
+    }
+
+    [LoggerMessage(LogLevel.Debug, "The other workers could not be told how this one does ({Reason})")]
+    private partial void LogUnpublished(string reason);
+}

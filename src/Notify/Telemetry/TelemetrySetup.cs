@@ -1,0 +1,100 @@
+using System.Reflection;
+using MassTransit.Logging;
+using MassTransit.Monitoring;
+using Microsoft.Extensions.Options;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
+
+namespace Notify.Telemetry;
+
+/// <summary>Traces, metrics and logs to an OpenTelemetry collector, and metrics to Prometheus; each where it is asked for, and nothing is collected for nobody.</summary>
+internal static class TelemetrySetup
+{
+    private const string MetricsPath = "/metrics";
+    private const string HealthPath = "/health";
+
+    private static readonly string[] OtlpKeys =
+        ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"];
+
+    // System.Net.Http's durations have the push service's host and status; its spans would have the endpoint's path, which is a secret, and are left out.
+    private static readonly string[] Meters =
+    [
+        NotifyMetrics.MeterName, InstrumentationOptions.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Microsoft.AspNetCore.RateLimiting",
+        "System.Net.Http", "System.Runtime",
+    ];
+
+    public static void AddNotifyTelemetry(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<NotifyMetrics>();
+        var hasCollector = OtlpKeys.Any(key => builder.Configuration[key] is { Length: > 0 });
+        var port = PrometheusPortOf(builder.Configuration);
+        if (!hasCollector && port is null)
+        {
+            return;
+        }
+
+        var telemetry = builder.Services.AddOpenTelemetry()
+            .ConfigureResource(resource => resource
+                .AddService("notify", serviceVersion: typeof(TelemetrySetup).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion, serviceInstanceId: Environment.MachineName)
+                .AddEnvironmentVariableDetector())
+            .WithMetrics(metrics => metrics.AddMeter(Meters));
+        if (port is not null)
+        {
+            telemetry.WithMetrics(metrics => metrics.AddPrometheusExporter());
+            builder.WebHost.UseSetting(WebHostDefaults.ServerUrlsKey, string.Join(';', [.. UrlsOf(builder.Configuration), $"http://*:{port}"]));
+        }
+
+        if (hasCollector)
+        {
+            telemetry
+                .WithTracing(tracing => tracing
+                    .AddSource(NotifyTracing.SourceName, DiagnosticHeaders.DefaultListenerName)
+                    .AddAspNetCoreInstrumentation(options => options.Filter = context => !IsForMachines(context.Request.Path)))
+                .WithLogging(_ => { }, logs => logs.IncludeFormattedMessage = true)
+                .UseOtlpExporter();
+        }
+    }
+
+    /// <summary>Serves <c>/metrics</c> and the health checks on the port set for them, and on that port nothing else.</summary>
+    public static void UseNotifyMetrics(this WebApplication app)
+    {
+        if (app.Services.GetRequiredService<IOptions<TelemetryOptions>>().Value.PrometheusPort is not { } port)
+        {
+            return;
+        }
+
+        app.UseOpenTelemetryPrometheusScrapingEndpoint(context => context.Connection.LocalPort == port && context.Request.Path == MetricsPath);
+        app.Use((context, next) =>
+        {
+            if (context.Connection.LocalPort != port || context.Request.Path.StartsWithSegments(HealthPath, StringComparison.Ordinal))
+            {
+                return next(context);
+            }
+
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+            return Task.CompletedTask;
+        });
+    }
+
+    // A value that is none is the options' to refuse.
+    private static int? PrometheusPortOf(ConfigurationManager configuration) =>
+        int.TryParse(configuration[$"{TelemetryOptions.Section}:{nameof(TelemetryOptions.PrometheusPort)}"], out var port) && port is > 0 and <= ushort.MaxValue ? port : null;
+
+    // Where the service listens anyway, as the host itself would work it out.
+    private static IEnumerable<string> UrlsOf(ConfigurationManager configuration)
+    {
+        if (configuration[WebHostDefaults.ServerUrlsKey] is { Length: > 0 } urls)
+        {
+            return urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        }
+
+        return Ports(WebHostDefaults.HttpPortsKey, "http").Concat(Ports(WebHostDefaults.HttpsPortsKey, "https"));
+
+        IEnumerable<string> Ports(string key, string scheme) =>
+            (configuration[key] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(port => $"{scheme}://*:{port}");
+    }
+
+    private static bool IsForMachines(PathString path) => path.StartsWithSegments(HealthPath, StringComparison.Ordinal) || path == MetricsPath;
+}
