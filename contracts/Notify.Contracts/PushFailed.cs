@@ -14,7 +14,7 @@ public sealed record PushFailed(
 /// <summary>The stable beginnings of <see cref="PushFailed.Reason"/>.</summary>
 public static class PushFailureReasons
 {
-    /// <summary>The push service answered 404 or 410.</summary>
+    /// <summary>The push service answered 404 or 410, or the subscription's <c>expirationTime</c> has passed.</summary>
     public const string SubscriptionExpired = "subscription_expired";
 
     /// <summary>The subscription was removed, or moved to another user, while the push waited.</summary>

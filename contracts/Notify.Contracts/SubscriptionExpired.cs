@@ -1,6 +1,9 @@
 namespace Notify.Contracts;
 
-/// <summary>Event out: the push service answered 404 or 410: the subscription is gone and will be deleted.</summary>
+/// <summary>
+/// Event out: the subscription is gone and will be deleted. The push service answered 404 or 410, the subscription's own <c>expirationTime</c> has passed, or nothing was accepted for the many days after which
+/// the service takes it to be gone.
+/// </summary>
 /// <param name="SubscriptionId">The subscription.</param>
 /// <param name="UserId">Its owner.</param>
 public sealed record SubscriptionExpired(Guid SubscriptionId, string UserId);

@@ -13,7 +13,7 @@ public abstract record PushOutcome(int? Status, string? Reason)
     /// <param name="TimeToLive">How long the service keeps it, which may be less than asked for (RFC 8030, section 5.2); null when it did not say.</param>
     public sealed record Accepted(int? Status, TimeSpan? TimeToLive) : PushOutcome(Status, null);
 
-    /// <summary>The subscription is gone for good (RFC 8030, section 7.3): the only outcome upon which to delete it.</summary>
+    /// <summary>The subscription is gone for good (RFC 8030, section 7.3): of the six outcomes the one upon which to delete it.</summary>
     /// <param name="Status">404 or 410.</param>
     /// <param name="Reason">See <see cref="PushOutcome"/>.</param>
     public sealed record Expired(int? Status, string? Reason) : PushOutcome(Status, Reason);

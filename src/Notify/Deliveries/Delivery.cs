@@ -9,7 +9,7 @@ public enum DeliveryState
     /// <summary>The push service took it.</summary>
     Accepted,
 
-    /// <summary>The push service declared the subscription gone.</summary>
+    /// <summary>The subscription was gone: the push service said so, or its <c>expirationTime</c> had passed.</summary>
     Expired,
 
     /// <summary>It was given up; <see cref="Delivery.Reason"/> says why.</summary>

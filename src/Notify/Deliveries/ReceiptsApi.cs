@@ -8,7 +8,7 @@ using Notify.Store;
 
 namespace Notify.Deliveries;
 
-/// <summary>Takes service workers' reports. The token in a push is all that is needed, since a worker has no login, and speaks for that push alone.</summary>
+/// <summary>Takes service workers' reports. The token in a push is all that is needed, since a service worker has no login, and speaks for that push alone.</summary>
 internal static class ReceiptsApi
 {
     private const int MaxBodyBytes = 2 * 1024;

@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.StaticFiles;
 
 namespace Notify.Operations;
 
-/// <summary>Serves the page, the client module and the worker.</summary>
+/// <summary>Serves the page, the client module and the service worker.</summary>
 internal static class PageSetup
 {
     public static void UseNotifyPage(this IApplicationBuilder app)

@@ -6,7 +6,7 @@ using Notify.Store;
 
 namespace Notify.Subscriptions;
 
-/// <summary>Deletes the subscription that a push service has declared gone.</summary>
+/// <summary>Deletes a subscription that is gone: by its push service's word, by its <c>expirationTime</c>, or by <see cref="SubscriptionAgeing"/>.</summary>
 public sealed class SubscriptionExpiredConsumer(SubscriptionRegistry registry) : IConsumer<SubscriptionExpired>
 {
     /// <inheritdoc />

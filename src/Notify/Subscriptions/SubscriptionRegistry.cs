@@ -95,7 +95,7 @@ public sealed class SubscriptionRegistry(
         return RemoveAsync(db.Subscriptions.Where(known => known.EndpointDigest == digest && known.UserId == userId), "removed", cancellationToken);
     }
 
-    /// <summary>Removes a subscription that its push service has declared gone.</summary>
+    /// <summary>Removes a subscription of which <see cref="Contracts.SubscriptionExpired"/> says that it is gone.</summary>
     /// <returns>False if there is none of this id, which happens when it is told twice.</returns>
     internal Task<bool> RemoveExpiredAsync(Guid id, CancellationToken cancellationToken) => RemoveAsync(db.Subscriptions.Where(known => known.Id == id), "expired", cancellationToken);
 
