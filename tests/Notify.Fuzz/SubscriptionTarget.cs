@@ -16,7 +16,7 @@ internal static class SubscriptionTarget
         try
         {
             subscription = PushSubscription.Parse(input);
-            SubscriptionsApi.ReplacesOf(input);
+            SubscriptionsApi.ReadRegistration(input);
         }
         catch (PushSubscriptionException e)
         {

@@ -11,7 +11,7 @@ internal static class MigrateCommand
 {
     public static Command Create()
     {
-        var script = new Option<bool>("--script") { Description = "Print the SQL that makes an empty database's schema, instead of running anything." };
+        var script = new Option<bool>("--script") { Description = "Print the SQL instead of running it. It makes the schema of an empty database, and brings an older one up to date; for SQLite, where SQL cannot tell, one as the configured file is now." };
         var command = new Command("migrate", "Brings the configured database to the current schema.") { script }.TakesConfiguration();
         command.SetAction((arguments, cancellationToken) => RunAsync(arguments, arguments.GetValue(script), cancellationToken));
         return command;
@@ -26,7 +26,7 @@ internal static class MigrateCommand
         await using var db = await services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(cancellationToken);
         if (script)
         {
-            Console.WriteLine(db.GetService<IMigrator>().GenerateScript());
+            Console.WriteLine(await ScriptAsync(db, cancellationToken));
             return 0;
         }
 
@@ -39,4 +39,9 @@ internal static class MigrateCommand
         Console.WriteLine(pending.Count == 0 ? "The database is at the current schema." : $"Applied {string.Join(", ", pending)}.");
         return 0;
     }
+
+    // SQLite has no statement that depends on what there is.
+    private static async Task<string> ScriptAsync(NotifyDbContext db, CancellationToken cancellationToken) => db is SqliteNotifyDbContext
+        ? db.GetService<IMigrator>().GenerateScript(fromMigration: (await db.Database.GetAppliedMigrationsAsync(cancellationToken)).LastOrDefault())
+        : db.GetService<IMigrator>().GenerateScript(options: MigrationsSqlGenerationOptions.Idempotent);
 }

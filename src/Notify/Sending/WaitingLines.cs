@@ -80,19 +80,22 @@ public sealed class WaitingLines : IAsyncDisposable
     /// <param name="attempts">POSTs made so far.</param>
     /// <param name="nextAttemptAt">When it is tried at the earliest.</param>
     /// <exception cref="WaitingLineException">The store is away.</exception>
-    public Task HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt) =>
-        _writer.WriteAsync(push.SubscriptionId, line is null
+    public Task HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt)
+    {
+        // The writer is at many a trace.
+        var traceParent = Activity.Current?.Id;
+        return _writer.WriteAsync(push.SubscriptionId, line is null
             ? async db =>
             {
                 // A worker that was cut off from the bus may still be at it: then its line stands, and this one joins it.
                 if (await RowsOf(db, push).AnyAsync())
                 {
-                    await AddLastAsync(db, push);
+                    await AddLastAsync(db, push, traceParent);
                     return;
                 }
 
                 db.WaitingLines.Add(new WaitingLine { SubscriptionId = push.SubscriptionId, Head = 1, HeadMessageId = push.MessageId, Attempts = attempts, NextAttemptAt = nextAttemptAt, ReleasedThrough = 1 });
-                db.WaitingPushes.Add(Row(push, 1));
+                db.WaitingPushes.Add(Row(push, 1, traceParent));
                 await db.SaveChangesAsync();
             }
             : db => Of(db, line).ExecuteUpdateAsync(set => set
@@ -102,6 +105,7 @@ public sealed class WaitingLines : IAsyncDisposable
                 // Whatever was released behind it will find it waiting and lie down again; so it is tried out with fewer.
                 .SetProperty(row => row.ReleasedThrough, line.Head)
                 .SetProperty(row => row.ReleaseNext, 1)));
+    }
 
     /// <summary>Takes the push at the head, which is done with, out of its line.</summary>
     /// <param name="line">The line; nothing happens if it is null.</param>
@@ -224,14 +228,14 @@ public sealed class WaitingLines : IAsyncDisposable
 
     private async Task<Turn?> AppendAsync(WaitingLine line, SendPush push)
     {
-        var isGone = false;
+        var (isGone, traceParent) = (false, Activity.Current?.Id);
 
         // Kept over tries: where the first was committed though its answer was lost, the second finds the push in line. Null if it was there before.
         List<WaitingPush>? superseded = null;
         await _writer.WriteAsync(push.SubscriptionId, async db =>
         {
             isGone = !await RowsOf(db, push).AnyAsync();
-            if (isGone || !await AddLastAsync(db, push))
+            if (isGone || !await AddLastAsync(db, push, traceParent))
             {
                 return;
             }
@@ -255,7 +259,7 @@ public sealed class WaitingLines : IAsyncDisposable
     });
 
     /// <returns>False if it is in the line already.</returns>
-    private static async Task<bool> AddLastAsync(NotifyDbContext db, SendPush push)
+    private static async Task<bool> AddLastAsync(NotifyDbContext db, SendPush push, string? traceParent)
     {
         var rows = RowsOf(db, push);
         if (await rows.AnyAsync(row => row.MessageId == push.MessageId))
@@ -263,7 +267,7 @@ public sealed class WaitingLines : IAsyncDisposable
             return false;
         }
 
-        db.WaitingPushes.Add(Row(push, await rows.MaxAsync(row => row.Position) + 1));
+        db.WaitingPushes.Add(Row(push, await rows.MaxAsync(row => row.Position) + 1, traceParent));
         await db.SaveChangesAsync();
         return true;
     }
@@ -290,14 +294,14 @@ public sealed class WaitingLines : IAsyncDisposable
         await db.WaitingLines.Where(row => row.SubscriptionId == line.SubscriptionId).ExecuteDeleteAsync();
     }
 
-    private static WaitingPush Row(SendPush push, long position) => new()
+    private static WaitingPush Row(SendPush push, long position, string? traceParent) => new()
     {
         SubscriptionId = push.SubscriptionId,
         Position = position,
         MessageId = push.MessageId,
         Topic = push.Topic,
         Command = JsonSerializer.Serialize(push),
-        TraceParent = Activity.Current?.Id,
+        TraceParent = traceParent,
     };
 
     private static SendPush Parse(string command) => JsonSerializer.Deserialize<SendPush>(command)!;

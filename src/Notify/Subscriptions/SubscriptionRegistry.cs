@@ -14,7 +14,7 @@ namespace Notify.Subscriptions;
 /// <remarks>Whoever changes owner or keys of a subscription, or deletes it, holds the lock of its endpoint, so that the event tells what the row was before. Events of one subscription carry its id as
 /// their conversation's, and so are delivered in their order.</remarks>
 public sealed class SubscriptionRegistry(
-    NotifyDbContext db, SubscriptionCache cache, VapidKeyRing keys, SecretCipher cipher, IPublishEndpoint bus, NotifyMetrics metrics,
+    NotifyDbContext db, SubscriptionCache cache, SecretCipher cipher, IPublishEndpoint bus, NotifyMetrics metrics,
     IOptions<SubscriptionsOptions> options, TimeProvider time)
 {
     private const int MaxUserAgentLength = 256;
@@ -22,12 +22,13 @@ public sealed class SubscriptionRegistry(
     /// <summary>Registers a subscription for a user; the same endpoint again refreshes its keys and moves it to this user.</summary>
     /// <param name="userId">The owner from now on.</param>
     /// <param name="subscription">Endpoint and keys.</param>
+    /// <param name="applicationServerKey">The key that the browser subscribed with, one of <see cref="VapidKeyRing.All"/>.</param>
     /// <param name="userAgent">The browser's User-Agent header.</param>
     /// <param name="replaces">An endpoint of the same user that this one takes the place of, if any.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>The subscription's id and whether the endpoint is new; null if the user has too many.</returns>
     public async Task<(Guid Id, bool IsNew)?> RegisterAsync(
-        string userId, PushSubscription subscription, string? userAgent, string? replaces, CancellationToken cancellationToken)
+        string userId, PushSubscription subscription, string applicationServerKey, string? userAgent, string? replaces, CancellationToken cancellationToken)
     {
         var endpoint = subscription.Endpoint.AbsoluteUri;
         var (digest, id) = (EndpointDigests.Of(endpoint), db.NewId(time.GetUtcNow()));
@@ -53,8 +54,8 @@ public sealed class SubscriptionRegistry(
 
                 var row = await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == digest, cancellationToken);
                 var owner = row?.UserId;
-                var isRefreshed = row is null || row.Refresh(userId, subscription.P256dh, subscription.Auth, subscription.ExpirationTime, cipher);
-                row ??= Add(id, userId, endpoint, digest, subscription);
+                var isRefreshed = row is null || row.Refresh(userId, subscription.P256dh, subscription.Auth, applicationServerKey, subscription.ExpirationTime, cipher);
+                row ??= Add(id, userId, endpoint, digest, applicationServerKey, subscription);
                 row.UserAgent = Cut(userAgent);
                 if (owner is not null && owner != userId)
                 {
@@ -99,7 +100,7 @@ public sealed class SubscriptionRegistry(
     /// <returns>False if there is none of this id, which happens when it is told twice.</returns>
     internal Task<bool> RemoveExpiredAsync(Guid id, CancellationToken cancellationToken) => RemoveAsync(db.Subscriptions.Where(known => known.Id == id), "expired", cancellationToken);
 
-    private Subscription Add(Guid id, string userId, string endpoint, string digest, PushSubscription subscription)
+    private Subscription Add(Guid id, string userId, string endpoint, string digest, string applicationServerKey, PushSubscription subscription)
     {
         var row = new Subscription
         {
@@ -110,9 +111,7 @@ public sealed class SubscriptionRegistry(
             P256dh = subscription.P256dh,
             Auth = subscription.Auth,
             ExpirationTime = subscription.ExpirationTime,
-
-            // A browser binds it to the endpoint, so it stays.
-            ApplicationServerKey = keys.Current.PublicKey,
+            ApplicationServerKey = applicationServerKey,
             CreatedAt = time.GetUtcNow(),
         };
         row.StoreKeys(subscription.P256dh, subscription.Auth, cipher);

@@ -55,7 +55,7 @@ internal static class SubscriptionsApi
     }
 
     private static async Task<IResult> RegisterAsync(
-        HttpRequest request, ClaimsPrincipal user, SubscriptionRegistry registry, PushServiceAllowList allowList, CancellationToken cancellationToken)
+        HttpRequest request, ClaimsPrincipal user, SubscriptionRegistry registry, PushServiceAllowList allowList, VapidKeyRing keys, CancellationToken cancellationToken)
     {
         if (await RequestBody.ReadAsync(request, MaxBodyBytes, cancellationToken) is not { } body)
         {
@@ -63,11 +63,11 @@ internal static class SubscriptionsApi
         }
 
         PushSubscription subscription;
-        string? replaces;
+        RegistrationJson registration;
         try
         {
             subscription = PushSubscription.Parse(body.Span);
-            replaces = ReplacesOf(body);
+            registration = ReadRegistration(body);
         }
         catch (PushSubscriptionException exception)
         {
@@ -84,7 +84,12 @@ internal static class SubscriptionsApi
             return Problems.Of(StatusCodes.Status400BadRequest, "endpoint_not_allowed", refused);
         }
 
-        return await registry.RegisterAsync(user.UserId(), subscription, request.Headers.UserAgent, replaces, cancellationToken) switch
+        if ((registration.ApplicationServerKey is { } named ? keys.Find(named) : keys.Current) is not { } pair)
+        {
+            return Problems.Of(StatusCodes.Status400BadRequest, PushSubscriptionException.InvalidKeys, "The subscription was made with an application server key that this service does not have; subscribe with the one that GET /api/vapid-public-key gives.");
+        }
+
+        return await registry.RegisterAsync(user.UserId(), subscription, pair.PublicKey, request.Headers.UserAgent, registration.Replaces, cancellationToken) switch
         {
             null => Problems.Of(StatusCodes.Status422UnprocessableEntity, "too_many_subscriptions", "This user has as many subscriptions as allowed; remove one that is no longer used (GET and DELETE /api/subscriptions)."),
             { IsNew: true } registered => TypedResults.Json(new RegisteredView(registered.Id, true), statusCode: StatusCodes.Status201Created),
@@ -92,15 +97,15 @@ internal static class SubscriptionsApi
         };
     }
 
-    internal static string? ReplacesOf(ReadOnlyMemory<byte> body)
+    internal static RegistrationJson ReadRegistration(ReadOnlyMemory<byte> body)
     {
         try
         {
-            return JsonSerializer.Deserialize<ReplacesJson>(body.Span, Json)?.Replaces;
+            return JsonSerializer.Deserialize<RegistrationJson>(body.Span, Json) ?? new RegistrationJson(null, null);
         }
         catch (JsonException)
         {
-            throw new PushSubscriptionException(PushSubscriptionException.ParseError, "replaces must be the old endpoint, a string, once.");
+            throw new PushSubscriptionException(PushSubscriptionException.ParseError, "replaces must be the old endpoint, and applicationServerKey the key that the browser subscribed with: strings, each once.");
         }
     }
 
@@ -130,11 +135,13 @@ internal static class SubscriptionsApi
 /// <param name="ExpirationTime">Milliseconds since 1970, or null.</param>
 /// <param name="Keys">The user agent's keys.</param>
 /// <param name="Replaces">The old endpoint of the same browser, if it changed.</param>
-internal sealed record PushSubscriptionJson(string Endpoint, double? ExpirationTime, PushSubscriptionKeysJson Keys, string? Replaces);
+/// <param name="ApplicationServerKey">The key that the browser subscribed with, base64url; the service's current one if absent.</param>
+internal sealed record PushSubscriptionJson(string Endpoint, double? ExpirationTime, PushSubscriptionKeysJson Keys, string? Replaces, string? ApplicationServerKey);
 
 /// <summary>What <see cref="PushSubscription"/> leaves aside of that body.</summary>
 /// <param name="Replaces">The old endpoint of the same browser, if it changed.</param>
-internal sealed record ReplacesJson(string? Replaces);
+/// <param name="ApplicationServerKey">The key that the browser subscribed with, base64url; the service's current one if absent.</param>
+internal sealed record RegistrationJson(string? Replaces, string? ApplicationServerKey);
 
 /// <summary>The keys of a <see cref="PushSubscriptionJson"/>.</summary>
 /// <param name="P256dh">base64url of the 65-byte P-256 public key.</param>

@@ -138,7 +138,7 @@ async function subscribeNow(options, permission) {
   // The endpoint becomes the registered one, and the headers those of the worker, only once the service has taken them.
   const worker = { api: options.api, headers: typeof options.headers === "function" ? {} : options.headers };
   await settings.write(registration.scope, { ...worker, ...saved, endpoint: before });
-  const { id, isNew } = await call(options, "POST", "api/subscriptions", { ...subscription.toJSON(), replaces });
+  const { id, isNew } = await call(options, "POST", "api/subscriptions", { ...subscription.toJSON(), applicationServerKey: publicKey, replaces });
   await settings.write(registration.scope, { ...worker, endpoint: subscription.endpoint });
   // The service has forgotten it: perhaps since it had come to its end at its push service, which does not tell the browser.
   if (isNew && saved?.endpoint === subscription.endpoint) {

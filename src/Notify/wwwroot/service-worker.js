@@ -152,7 +152,6 @@
   async function renew({ oldSubscription, newSubscription }) {
     const settings = (await stored("readonly", (store) => store.get(self.registration.scope))) ?? {};
     const api = settings.api ?? new URL("/", self.location).href;
-    // Not with the old one's key: the service takes every registration to be made with the key it has now.
     const subscription = newSubscription ?? (await self.registration.pushManager.subscribe({
       userVisibleOnly: true,
       applicationServerKey: await applicationServerKey(api),
@@ -160,10 +159,14 @@
     const response = await fetch(new URL("api/subscriptions", api), {
       method: "POST",
       headers: { "Content-Type": "application/json", ...settings.headers },
-      body: JSON.stringify({ ...subscription.toJSON(), replaces: oldSubscription?.endpoint ?? settings.endpoint }),
+      body: JSON.stringify({ ...subscription.toJSON(), applicationServerKey: toBase64Url(subscription.options.applicationServerKey), replaces: oldSubscription?.endpoint ?? settings.endpoint }),
     });
     if (response.ok)
       await stored("readwrite", (store) => store.put({ ...settings, api, endpoint: subscription.endpoint }, self.registration.scope));
+  }
+
+  function toBase64Url(bytes) {
+    return btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   }
 
   async function applicationServerKey(api) {

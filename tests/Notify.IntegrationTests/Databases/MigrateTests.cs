@@ -1,4 +1,8 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.Extensions.DependencyInjection;
+using Notify.Store;
 using Notify.Tests;
 using Notify.Tests.Commands;
 using Notify.Tests.Store;
@@ -18,12 +22,7 @@ public sealed class MigrateTests(SharedDatabases databases)
         var (byScript, byCommand) = ((await databases.NewPostgreSqlAsync())!, (await databases.NewPostgreSqlAsync())!);
         var script = await NotifyProcess.RunAsync(Environment(byScript), "migrate", "--script");
         Assert.Equal(0, script.ExitCode);
-        await using (var connection = new NpgsqlConnection(byScript.ConnectionString))
-        {
-            await connection.OpenAsync(Cancellation);
-            await using var command = new NpgsqlCommand(script.Output, connection);
-            await command.ExecuteNonQueryAsync(Cancellation);
-        }
+        await RunAsync(byScript, script.Output);
 
         var migrated = await NotifyProcess.RunAsync(Environment(byCommand), "migrate");
         var again = await NotifyProcess.RunAsync(Environment(byScript), "migrate");
@@ -32,6 +31,23 @@ public sealed class MigrateTests(SharedDatabases databases)
         Assert.Contains("Initial", migrated.Output, StringComparison.Ordinal);
         Assert.Contains("current schema", again.Output, StringComparison.Ordinal);
         Assert.Equal(await ColumnsAsync(byCommand), await ColumnsAsync(byScript));
+    }
+
+    [Fact]
+    public async Task The_script_brings_an_older_database_to_the_current_schema()
+    {
+        var (older, current) = ((await databases.NewPostgreSqlAsync())!, (await databases.NewPostgreSqlAsync())!);
+        await using (var db = new PostgreSqlNotifyDbContext(new DbContextOptionsBuilder<PostgreSqlNotifyDbContext>().UseNpgsql(older.ConnectionString).Options))
+        {
+            await db.GetService<IMigrator>().MigrateAsync(db.Database.GetMigrations().First(), Cancellation);
+        }
+
+        var script = await NotifyProcess.RunAsync(Environment(older), "migrate", "--script");
+        await RunAsync(older, script.Output);
+        Assert.Equal(0, (await NotifyProcess.RunAsync(Environment(current), "migrate")).ExitCode);
+
+        Assert.Equal(await ColumnsAsync(current), await ColumnsAsync(older));
+        await RunAsync(older, script.Output);
     }
 
     [Fact]
@@ -70,6 +86,14 @@ public sealed class MigrateTests(SharedDatabases databases)
     }
 
     private static Dictionary<string, string> Environment(TestDatabase database) => new() { ["Notify__Store"] = $"{database.Kind}", ["ConnectionStrings__Notify"] = database.ConnectionString };
+
+    private static async Task RunAsync(TestDatabase database, string script)
+    {
+        await using var connection = new NpgsqlConnection(database.ConnectionString);
+        await connection.OpenAsync(Cancellation);
+        await using var command = new NpgsqlCommand(script, connection);
+        await command.ExecuteNonQueryAsync(Cancellation);
+    }
 
     private static async Task<List<string>> ColumnsAsync(TestDatabase database)
     {

@@ -46,7 +46,8 @@ public sealed class MessagingSetupTests
         var push = TestStore.NewPushSubscription("http://127.0.0.1:9/push/1");
         await using (var scope = services.CreateAsyncScope())
         {
-            await scope.ServiceProvider.GetRequiredService<SubscriptionRegistry>().RegisterAsync("ada", push, null, null, Cancellation);
+            await scope.ServiceProvider.GetRequiredService<SubscriptionRegistry>().RegisterAsync(
+                "ada", push, services.GetRequiredService<VapidKeyRing>().Current.PublicKey, null, null, Cancellation);
         }
 
         var harness = services.GetRequiredService<ITestHarness>();

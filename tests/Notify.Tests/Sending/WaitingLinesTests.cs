@@ -123,7 +123,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
 
         await using var other = new WaitingLines(_store.Factory, _time, NullLogger<WaitingLines>.Instance);
 
-        Assert.Equal([new ReleasedPush(head, 3, In10Seconds)], await other.HeadsAsync(Cancellation));
+        Assert.Equal([new ReleasedPush(head, 3, In10Seconds, TraceParent: null)], await other.HeadsAsync(Cancellation));
         Assert.Equal(behind[..1], await AdvanceAsync(head, attempts: 3, other));
         Assert.Equal(behind[1..], await AdvanceAsync(behind[0]));
         Assert.Empty(await AdvanceAsync(behind[1], lines: other));

@@ -8,10 +8,12 @@ using Microsoft.Extensions.DependencyInjection;
 using Notify.Contracts;
 using Notify.Deliveries;
 using Notify.LocalPushService;
+using Notify.Sending;
 using Notify.Store;
 using Notify.Store.Encryption;
 using Notify.Subscriptions;
 using Notify.Tests.Store;
+using Notify.WebPush;
 
 namespace Notify.Tests.Subscriptions;
 
@@ -218,7 +220,7 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
         await using (var db = await OpenAsync())
         {
             var row = await db.Subscriptions.SingleAsync(known => known.Id == id, Cancellation);
-            _ = isMoved ? row.Refresh("grace", row.P256dh, row.Auth, null, SecretCipher.None) : db.Remove(row) is not null;
+            _ = isMoved ? row.Refresh("grace", row.P256dh, row.Auth, row.ApplicationServerKey, null, SecretCipher.None) : db.Remove(row) is not null;
             await db.SaveChangesAsync(Cancellation);
         }
 
@@ -241,7 +243,7 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
         {
             var row = await db.Subscriptions.SingleAsync(known => known.Id == id, Cancellation);
             fresh = row.P256dh;
-            row.Refresh("ada", stale.P256dh, row.Auth, null, SecretCipher.None);
+            row.Refresh("ada", stale.P256dh, row.Auth, row.ApplicationServerKey, null, SecretCipher.None);
             await db.SaveChangesAsync(Cancellation);
         }
 
@@ -251,7 +253,7 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
         await using (var db = await OpenAsync())
         {
             var row = await db.Subscriptions.SingleAsync(known => known.Id == id, Cancellation);
-            row.Refresh("ada", fresh, row.Auth, null, SecretCipher.None);
+            row.Refresh("ada", fresh, row.Auth, row.ApplicationServerKey, null, SecretCipher.None);
             await db.SaveChangesAsync(Cancellation);
         }
 
@@ -294,7 +296,8 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
         var userAgent = new string('a', letters) + "\U0001F985" + "bbb";
         await using (var scope = _service.Services.CreateAsyncScope())
         {
-            await scope.ServiceProvider.GetRequiredService<SubscriptionRegistry>().RegisterAsync("ada", TestStore.NewPushSubscription(), userAgent, null, Cancellation);
+            await scope.ServiceProvider.GetRequiredService<SubscriptionRegistry>().RegisterAsync(
+                "ada", TestStore.NewPushSubscription(), _service.Services.GetRequiredService<VapidKeyRing>().Current.PublicKey, userAgent, null, Cancellation);
         }
 
         Assert.Equal(userAgent[..kept], Assert.Single(await RowsAsync()).UserAgent);
@@ -335,6 +338,38 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
     {
         var subscription = await _browser.Agent.SubscribeAsync(null, Cancellation);
         return subscription.ToJson();
+    }
+
+    [Fact]
+    public async Task A_subscription_belongs_to_the_key_that_its_browser_names_even_where_this_worker_has_another_one_in_front()
+    {
+        using var next = VapidKeyPair.Generate();
+        await using var service = await NotifyService.StartAsync($"--Notify:Vapid:Previous:0:PublicKey={next.PublicKey}", $"--Notify:Vapid:Previous:0:PrivateKey={next.PrivateKey}");
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = await browser.Agent.SubscribeAsync(next.PublicKey, Cancellation);
+        using var http = service.ClientOf("ada");
+
+        // As a page that does not name it would register it: with the wrong one. The next visit mends it.
+        await NotifyService.RegisterAsync(http, subscription.ToJson());
+        await NotifyService.RegisterAsync(http, subscription.ToJson()[..^1] + $$""","applicationServerKey":"{{next.PublicKey}}"}""");
+        var id = Guid.NewGuid();
+        await service.PostAsync(new { messageId = id, recipientIds = new[] { "ada" }, title = "signed with the right key" });
+
+        Assert.Equal("accepted", Assert.Single(await service.SettledDeliveriesAsync(id, 1)).GetProperty("state").GetString());
+    }
+
+    [Fact]
+    public async Task A_key_that_the_service_does_not_have_is_refused()
+    {
+        using var stranger = VapidKeyPair.Generate();
+        using var http = _service.ClientOf("ada");
+        using var content = new StringContent((await NewSubscriptionAsync())[..^1] + $$""","applicationServerKey":"{{stranger.PublicKey}}"}""", System.Text.Encoding.UTF8, "application/json");
+
+        using var response = await http.PostAsync("api/subscriptions", content, Cancellation);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal("invalid_keys", (await response.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("code").GetString());
+        Assert.Empty(await RowsAsync());
     }
 
     private async Task<Guid?> RegisterAsync(string userId, string json)

@@ -52,6 +52,7 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
         { "replaces of a wrong type", $$"""{"endpoint":"{{Endpoint}}","keys":{"p256dh":"{{Key}}","auth":"{{Auth}}"},"replaces":7}""", 400, "parse_error" },
         { "replaces half a surrogate pair", $$"""{"endpoint":"{{Endpoint}}","keys":{"p256dh":"{{Key}}","auth":"{{Auth}}"},"replaces":"\ud800"}""", 400, "parse_error" },
         { "replaces twice", $$"""{"endpoint":"{{Endpoint}}","keys":{"p256dh":"{{Key}}","auth":"{{Auth}}"},"replaces":"a","replaces":"b"}""", 400, "parse_error" },
+        { "application server key of a wrong type", $$"""{"endpoint":"{{Endpoint}}","keys":{"p256dh":"{{Key}}","auth":"{{Auth}}"},"applicationServerKey":7}""", 400, "parse_error" },
         { "auth too short", Body(keys: Keys(auth: "BTBZMqHH6r4Tts7J_aSI")), 400, "invalid_keys" },
         { "p256dh too short", Body(keys: Keys(p256dh: Key[..80])), 400, "invalid_keys" },
         { "p256dh not a point", Body(keys: Keys(p256dh: "BB" + Key[2..])), 400, "invalid_keys" },
