@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 using MassTransit;
@@ -61,6 +62,35 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
     }
 
     [Fact]
+    public async Task A_traceparent_header_takes_the_push_into_the_publishers_trace()
+    {
+        var posts = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name is "Notify" or "MassTransit",
+            Sample = (ref _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = span =>
+            {
+                if (span.OperationName == "POST")
+                {
+                    posts.Enqueue(span);
+                }
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        await service.SubscribeAsync(browser.Agent, "ada");
+        var (messageId, trace) = (Guid.NewGuid(), ActivityTraceId.CreateRandom());
+
+        await PublishAsync(uri, "application/json", $$"""{"messageId":"{{messageId}}","recipientIds":["ada"],"title":"traced"}""", $"00-{trace}-{ActivitySpanId.CreateRandom()}-01");
+
+        await Eventually.TrueAsync(() => posts.Any(span => messageId.Equals(span.GetTagItem("notify.message.id"))));
+        Assert.Equal(trace, posts.First(span => messageId.Equals(span.GetTagItem("notify.message.id"))).TraceId);
+    }
+
+    [Fact]
     public async Task One_message_published_at_once_by_several_in_the_envelope_and_as_plain_json_is_fanned_out_once()
     {
         var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
@@ -120,7 +150,7 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
         await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["from Node"]));
     }
 
-    private static async Task PublishAsync(Uri uri, string? contentType, string body)
+    private static async Task PublishAsync(Uri uri, string? contentType, string body, string? traceParent = null)
     {
         await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
         await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Cancellation);
@@ -128,6 +158,11 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
         if (contentType is not null)
         {
             properties.ContentType = contentType;
+        }
+
+        if (traceParent is not null)
+        {
+            properties.Headers = new Dictionary<string, object?> { ["traceparent"] = traceParent };
         }
 
         await channel.BasicPublishAsync(Exchange, "", mandatory: true, properties, Encoding.UTF8.GetBytes(body), Cancellation);
