@@ -27,5 +27,6 @@ public sealed class PublisherTests
 
     [Theory]
     [InlineData("README.md")]
+    [InlineData("contracts/Notify.Contracts/README.md")]
     public void What_a_README_shows_is_what_the_sample_does(string readme) => Readme.CheckCode(readme, "samples/Publisher.DotNet/ChatRooms.cs");
 }
