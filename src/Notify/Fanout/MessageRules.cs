@@ -6,13 +6,13 @@ namespace Notify.Fanout;
 /// <summary>What a MessagePosted must keep to, wherever it comes from.</summary>
 public static class MessageRules
 {
-    private const int MaxIdLength = 256;
-    private const int MaxTitleLength = 500;
-    private const int MaxBodyLength = 100_000;
-    private const int MaxUrlLength = 2_000;
-    private const int MaxTtlSeconds = 28 * 24 * 60 * 60;
+    internal const int MaxIdLength = 256;
+    internal const int MaxTitleLength = 500;
+    internal const int MaxBodyLength = 100_000;
+    internal const int MaxUrlLength = 2_000;
+    internal const int MaxTtlSeconds = 28 * 24 * 60 * 60;
 
-    private static readonly string[] Urgencies = ["very-low", "low", "normal", "high"];
+    internal static readonly string[] Urgencies = ["very-low", "low", "normal", "high"];
 
     /// <summary>Every fault of the event, by member; empty if it has none.</summary>
     public static IReadOnlyDictionary<string, string> Check(MessagePosted message)

@@ -127,29 +127,6 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
             .Where(queue => queue.Name is "user-fanout" || queue.Name.StartsWith("user-fanout-part", StringComparison.Ordinal) || queue.Name.StartsWith("subscription-send", StringComparison.Ordinal))];
     }
 
-    [Fact]
-    public async Task A_publisher_in_Node_needs_amqplib_and_nothing_of_ours()
-    {
-        var folder = Path.Combine(Repository.Root, "tests", "node-publisher");
-        if (!Directory.Exists(Path.Combine(folder, "node_modules")))
-        {
-            const string missing = "amqplib for Node is not installed: npm ci --prefix tests/node-publisher";
-            Assert.SkipUnless(Environment.GetEnvironmentVariable("NOTIFY_TEST_REQUIRE_ALL") == "1", missing);
-            Assert.Fail(missing);
-        }
-
-        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
-        await using var service = await RabbitMqService.StartAsync(uri);
-        await using var browser = await Browser.OpenAsync(service);
-        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
-
-        using var node = Process.Start(new ProcessStartInfo("node", ["publish.mjs", $"{uri}", "ada", "from Node"]) { WorkingDirectory = folder, RedirectStandardError = true })!;
-        await node.WaitForExitAsync(Cancellation);
-
-        Assert.Equal((0, ""), (node.ExitCode, await node.StandardError.ReadToEndAsync(Cancellation)));
-        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["from Node"]));
-    }
-
     private static async Task PublishAsync(Uri uri, string? contentType, string body, string? traceParent = null)
     {
         await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
