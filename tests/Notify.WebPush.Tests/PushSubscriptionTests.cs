@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Numerics;
 using System.Security.Cryptography;
 using FsCheck.Xunit;
@@ -124,7 +125,7 @@ public class PushSubscriptionTests
     public void A_coordinate_that_is_not_less_than_the_prime_is_refused()
     {
         // y² = x³ - 3x + b; x = 5 is on the curve, and 5 + p still fits into 32 bytes.
-        var b = BigInteger.Parse("05ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b", System.Globalization.NumberStyles.HexNumber);
+        var b = BigInteger.Parse("05ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
         BigInteger x = 5;
         var square = ((x * x * x) - (3 * x) + b) % P;
         var y = BigInteger.ModPow(square, (P + 1) / 4, P);

@@ -1,7 +1,10 @@
 using System.CommandLine;
 using System.Data.Common;
+using System.Globalization;
 using System.Net.Sockets;
+using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.Options;
+using Notify.Store;
 
 namespace Notify.Commands;
 
@@ -12,6 +15,8 @@ internal static class CommandLine
     /// <returns>The exit code: 0 done, 1 failed, as each command says.</returns>
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {
+        // What is printed is English whatever the machine's language is, and so are its numbers.
+        CultureInfo.DefaultThreadCurrentCulture = CultureInfo.DefaultThreadCurrentUICulture = CultureInfo.InvariantCulture;
         try
         {
             return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
@@ -27,6 +32,10 @@ internal static class CommandLine
         catch (OperationCanceledException)
         {
             return 1;
+        }
+        catch (Exception exception) when (exception is DbException or RetryLimitExceededException && StoreAway.IsSaidBy(exception))
+        {
+            return await FailAsync("The database is away, or not ready yet:", Messages(exception));
         }
         catch (Exception exception) when (exception is IOException or SocketException or DbException or FormatException or ArgumentException or InvalidOperationException)
         {

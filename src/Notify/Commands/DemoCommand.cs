@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using Notify.Authentication;
 using Notify.Contracts;
@@ -54,12 +55,12 @@ internal static class DemoCommand
         {
             var arrived = await ShowAsync(folder, limit.Token);
             var took = TimeProvider.System.GetElapsedTime(start).TotalSeconds;
-            AnsiConsole.MarkupLineInterpolated($"[green]All {arrived} live subscriptions got the message, one after a retry; the one that was gone has been deleted. Done in {took:0.0} s.[/]");
+            AnsiConsole.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[green]All {arrived} live subscriptions got the message, one after a retry; the one that was gone has been deleted. Done in {took:0.0} s.[/]");
             return 0;
         }
         catch (Exception exception) when (exception is OperationCanceledException or DemoException)
         {
-            AnsiConsole.MarkupLineInterpolated($"[red]The demo failed: {(exception is DemoException ? exception.Message : $"not everything came to its end within {Patience.TotalSeconds} s")}.[/]");
+            AnsiConsole.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[red]The demo failed: {(exception is DemoException ? exception.Message : $"not everything came to its end within {Patience.TotalSeconds} s")}.[/]");
             return 1;
         }
         finally
@@ -194,7 +195,7 @@ internal static class DemoCommand
         Line(what);
     }
 
-    private static void Line(string what) => AnsiConsole.MarkupLineInterpolated($"[green]✓[/] {what}");
+    private static void Line(string what) => AnsiConsole.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[green]✓[/] {what}");
 
     private static void Expect(bool kept, string fault)
     {

@@ -51,6 +51,13 @@ public sealed class RabbitMqManagement : IDisposable
         await PutAsync($"permissions/{escaped}/guest", new { configure = ".*", write = ".*", read = ".*" });
     }
 
+    /// <summary>Makes a user, or gives it that password, and lets it use a virtual host.</summary>
+    public async Task CreateUserAsync(string name, string password, string virtualHost)
+    {
+        await PutAsync($"users/{Uri.EscapeDataString(name)}", new { password, tags = "" });
+        await PutAsync($"permissions/{Uri.EscapeDataString(virtualHost)}/{Uri.EscapeDataString(name)}", new { configure = ".*", write = ".*", read = ".*" });
+    }
+
     /// <summary>Closes every connection to a virtual host that the broker has counted and that is still there, and returns how many those were.</summary>
     public async Task<int> CloseConnectionsAsync(string virtualHost)
     {

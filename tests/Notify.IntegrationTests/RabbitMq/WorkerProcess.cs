@@ -39,6 +39,8 @@ public sealed partial class WorkerProcess : IAsyncDisposable
 
     public int ExitCode => _process.ExitCode;
 
+    public int Id => _id.Task.Result;
+
     public bool HasExited => _process.HasExited;
 
     public IReadOnlyCollection<string> Lines => _lines;
@@ -55,9 +57,20 @@ public sealed partial class WorkerProcess : IAsyncDisposable
 
     /// <summary>Starts a worker and waits until it is ready.</summary>
     /// <param name="settings">Environment variables.</param>
-    public static async Task<WorkerProcess> StartAsync(params (string Name, string Value)[] settings)
+    public static Task<WorkerProcess> StartAsync(params (string Name, string Value)[] settings) => StartAsync(Launch(settings));
+
+    /// <summary>Starts a worker by a command that becomes it, and waits until it is ready.</summary>
+    public static Task<WorkerProcess> StartAsync(IReadOnlyList<string> command) => StartAsync(Launch(command, []));
+
+    /// <summary>Starts a worker that is not expected to become ready, and waits for its end.</summary>
+    /// <param name="settings">Environment variables.</param>
+    public static Task<WorkerProcess> RunAsync(params (string Name, string Value)[] settings) => RunAsync(Launch(settings));
+
+    /// <summary>The same by a command that becomes it.</summary>
+    public static Task<WorkerProcess> RunAsync(IReadOnlyList<string> command) => RunAsync(Launch(command, []));
+
+    private static async Task<WorkerProcess> StartAsync(WorkerProcess worker)
     {
-        var worker = Launch(settings);
         try
         {
             await worker._ready.Task.WaitAsync(TestContext.Current.CancellationToken);
@@ -70,10 +83,8 @@ public sealed partial class WorkerProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a worker that is not expected to become ready, and waits for its end.</summary>
-    public static async Task<WorkerProcess> RunAsync(params (string Name, string Value)[] settings)
+    private static async Task<WorkerProcess> RunAsync(WorkerProcess worker)
     {
-        var worker = Launch(settings);
         await worker._process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return worker;
     }
@@ -104,8 +115,13 @@ public sealed partial class WorkerProcess : IAsyncDisposable
     {
         // Another build of the worker can be put to the same test.
         var program = Environment.GetEnvironmentVariable("NOTIFY_TEST_WORKER") is { Length: > 0 } other ? other : typeof(NotifyApplication).Assembly.Location;
-        var start = new ProcessStartInfo("setsid", ["sh", "-c", Script, "sh", "dotnet", program]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var (name, value) in settings.Prepend(("ASPNETCORE_URLS", "http://127.0.0.1:0")).Prepend(("ASPNETCORE_ENVIRONMENT", "Development")))
+        return Launch(["dotnet", program], [("ASPNETCORE_ENVIRONMENT", "Development"), ("ASPNETCORE_URLS", "http://127.0.0.1:0"), .. settings]);
+    }
+
+    private static WorkerProcess Launch(IReadOnlyList<string> command, IReadOnlyList<(string Name, string Value)> settings)
+    {
+        var start = new ProcessStartInfo("setsid", ["sh", "-c", Script, "sh", .. command]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in settings)
         {
             start.Environment[name] = value;
         }
