@@ -1,79 +1,33 @@
 using System.Globalization;
-using System.Net.Http.Json;
-using System.Text;
-using System.Text.Json;
-using MassTransit;
-using Notify.Contracts;
-using Notify.IntegrationTests.Brokers;
 using Notify.IntegrationTests.Databases;
-using Notify.IntegrationTests.RabbitMq;
-using Notify.LocalPushService;
-using Notify.Messaging;
-using Notify.Messaging.RabbitMq;
-using Notify.Store;
-using Notify.Tests;
 
 namespace Notify.IntegrationTests.Faults;
 
-/// <summary>A worker that finds very many pushes queued takes no more of them than it handles.</summary>
+/// <summary>What a worker does with very many pushes that it finds queued, and what may be asked of it meanwhile. By hand: the tables and plots of docs/evidence.md.</summary>
 [Collection("RabbitMQ")]
 public sealed class BacklogTests(SharedDatabases databases, ITestOutputHelper output)
 {
-    private const int LaneCount = 8;
-    private const int Subscriptions = 1000;
-    private const int InFlight = 1000;
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>The plot of docs/operations.md, by hand: the worker's memory (resident) while it drains what is queued, NOTIFY_TEST_BACKLOG pushes, a million unless that says otherwise.
-    /// It goes to the file that NOTIFY_TEST_PLOT names.</summary>
+    /// <summary>The worker's memory (resident) while it drains what is queued, NOTIFY_TEST_BACKLOG pushes, a million unless that says otherwise. The plot goes to the file that
+    /// NOTIFY_TEST_PLOT names.</summary>
     [Fact(Explicit = true)]
     public async Task Memory_while_a_backlog_is_drained()
     {
-        var backlog = int.Parse(Environment.GetEnvironmentVariable("NOTIFY_TEST_BACKLOG") ?? "1000000", CultureInfo.InvariantCulture);
-        await using var broker = await RabbitMqBroker.StartAsync(RabbitMqVersion.V4, Cancellation);
-        var database = await databases.NewPostgreSqlAsync();
-        await using var push = await LocalPushServer.StartAsync(new LocalPushServiceOptions { Url = "http://127.0.0.1:0" }, Cancellation);
-        await using var agent = await LocalUserAgent.ConnectAsync(push.Url, Cancellation);
-        agent.Decrypts = false;
-        Task<WorkerProcess> StartWorkerAsync() => WorkerProcess.StartAsync(
-            ("Notify__Transport", "RabbitMq"),
-            ("ConnectionStrings__RabbitMq", $"{broker.AmqpUri}"),
-            ("Notify__Store", $"{StoreKind.PostgreSql}"),
-            ("ConnectionStrings__Notify", database!.ConnectionString),
-            ("Notify__LocalPushService__Url", push.Url.GetLeftPart(UriPartial.Authority)),
-            ("Notify__Sending__Partitions", $"{LaneCount}"));
+        var backlog = Number("NOTIFY_TEST_BACKLOG", 1_000_000);
+        await using var pushes = await QueuedPushes.StartAsync(databases);
+        await pushes.QueueAsync(backlog);
 
-        List<Guid> subscriptions;
-        await using (var first = await StartWorkerAsync())
-        {
-            subscriptions = await SubscribeAsync(first.Url, agent);
-            await first.StopAsync();
-        }
-
-        await SendAsync($"{broker.AmqpUri}", subscriptions, backlog);
-        await Eventually.GetAsync(() => CountAsync(broker), count => count.Queued == backlog, TimeSpan.FromMinutes(5));
-
-        await using var worker = await StartWorkerAsync();
+        await using var worker = await pushes.StartWorkerAsync();
         var started = TimeProvider.System.GetTimestamp();
         var samples = new List<(double Seconds, double Memory, double Queued, double Unacknowledged)>();
-        var received = 0;
-        var receiving = Task.Run(async () =>
-        {
-            while (Volatile.Read(ref received) < backlog)
-            {
-                await agent.Received.ReadAsync(Cancellation);
-                Interlocked.Increment(ref received);
-            }
-        }, Cancellation);
         using var timer = new PeriodicTimer(TimeSpan.FromSeconds(2));
         do
         {
-            var (queued, unacknowledged) = await CountAsync(broker);
+            var (queued, unacknowledged) = await pushes.CountAsync();
             samples.Add((TimeProvider.System.GetElapsedTime(started).TotalSeconds, worker.ResidentMegabytes, queued / 1000.0, unacknowledged));
         }
-        while (!receiving.IsCompleted && await timer.WaitForNextTickAsync(Cancellation));
-        await receiving;
+        while (pushes.Received < backlog && await timer.WaitForNextTickAsync(Cancellation));
 
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
@@ -87,61 +41,68 @@ public sealed class BacklogTests(SharedDatabases databases, ITestOutputHelper ou
         }
     }
 
-    private static async Task<List<Guid>> SubscribeAsync(Uri worker, LocalUserAgent agent)
+    /// <summary>The send rate with the delivery log, without it, and with ten who look at the dashboard; medians of interleaved rounds (NOTIFY_TEST_ROUNDS, five unless that says otherwise)
+    /// of NOTIFY_TEST_BACKLOG pushes each.</summary>
+    [Fact(Explicit = true)]
+    public async Task Send_rate_with_and_without_the_delivery_log_and_viewers_of_the_dashboard()
     {
-        using var http = new HttpClient { BaseAddress = worker };
-        var key = (await http.GetFromJsonAsync<JsonElement>("api/vapid-public-key", Cancellation)).GetProperty("publicKey").GetString();
-        var ids = new List<Guid>();
-        for (var user = 0; user < Subscriptions; user++)
+        (string Name, (string, string)[] Settings, int Viewers)[] cases =
+        [
+            ("no delivery log", [("Notify__DeliveryLog__Enabled", "false")], 0),
+            ("delivery log", [], 0),
+            ("delivery log, ten look at the dashboard", [], 10),
+        ];
+        var (count, rounds) = (Number("NOTIFY_TEST_BACKLOG", 30_000), Number("NOTIFY_TEST_ROUNDS", 5));
+        var rates = cases.ToDictionary(known => known.Name, _ => new List<double>());
+        await using var pushes = await QueuedPushes.StartAsync(databases);
+        for (var round = 1; round <= rounds; round++)
         {
-            var subscription = await agent.SubscribeAsync(key, Cancellation);
-            using var request = new HttpRequestMessage(HttpMethod.Post, "api/subscriptions") { Content = new StringContent(subscription.ToJson(), Encoding.UTF8, "application/json") };
-            request.Headers.Add("X-Notify-User", UserOf(user));
-            using var response = await http.SendAsync(request, Cancellation);
-            ids.Add((await response.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("id").GetGuid());
-        }
-
-        return ids;
-    }
-
-    private static async Task SendAsync(string broker, List<Guid> subscriptions, int count)
-    {
-        var bus = Bus.Factory.CreateUsingRabbitMq(RabbitMqAddress.Parse(broker).Configure);
-        await bus.StartAsync(Cancellation);
-        var lanes = new ISendEndpoint[LaneCount];
-        for (var lane = 0; lane < LaneCount; lane++)
-        {
-            lanes[lane] = await bus.GetSendEndpoint(new Uri($"exchange:{Lanes.QueueOf(Queues.SubscriptionSend, lane)}"));
-        }
-
-        var expires = TimeProvider.System.GetUtcNow().AddDays(1);
-        await Task.WhenAll(Enumerable.Range(0, InFlight).Select(async sender =>
-        {
-            // Every sender has subscriptions of its own.
-            for (var i = sender; i < count; i += InFlight)
+            foreach (var (name, settings, viewers) in cases)
             {
-                var user = i % Subscriptions;
-                var command = new SendPush
-                {
-                    SubscriptionId = subscriptions[user],
-                    UserId = UserOf(user),
-                    MessageId = Guid.CreateVersion7(),
-                    Payload = """{"notification":{"title":"One of very many","body":"A hundred characters or so, as most are: who wrote what, in which room, and when."}}""",
-                    Urgency = "normal",
-                    TtlSeconds = 86_400,
-                    ExpiresAt = expires,
-                };
-                await lanes[Lanes.LaneOf($"{command.SubscriptionId}", LaneCount)].Send(command, Cancellation);
+                rates[name].Add(await RateAsync(pushes, count, settings, viewers));
+                output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}, {name}: {rates[name][^1]:0} pushes a second"));
             }
-        }));
-        await bus.StopAsync(Cancellation);
+        }
+
+        static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+        foreach (var (name, values) in rates)
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {Median(values):0} | {Median(values) / Median(rates[cases[0].Name]):0.00} |"));
+        }
     }
 
-    private static async Task<(long Queued, long Unacknowledged)> CountAsync(RabbitMqBroker broker)
+    // Without the first fifth, in which the process compiles itself.
+    private static async Task<double> RateAsync(QueuedPushes pushes, int count, (string, string)[] settings, int viewers)
     {
-        var queues = (await broker.Management.QueuesAsync()).Where(queue => queue.Name.StartsWith($"{Queues.SubscriptionSend}-", StringComparison.Ordinal)).ToList();
-        return (queues.Sum(queue => queue.Messages ?? 0), queues.Sum(queue => queue.MessagesUnacknowledged ?? 0));
+        var (before, skipped) = (pushes.Received, count / 5);
+        await pushes.QueueAsync(count);
+        await using var worker = await pushes.StartWorkerAsync(settings);
+        using var http = new HttpClient { BaseAddress = worker.Url };
+        http.DefaultRequestHeaders.Add("X-Notify-User", "operator");
+        using var watching = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var viewing = Enumerable.Range(0, viewers).Select(_ => WatchAsync(http, watching.Token)).ToList();
+        await pushes.ReceivedAsync(before + skipped);
+        var started = TimeProvider.System.GetTimestamp();
+        await pushes.ReceivedAsync(before + count);
+        var rate = (count - skipped) / TimeProvider.System.GetElapsedTime(started).TotalSeconds;
+        await watching.CancelAsync();
+        await Task.WhenAll(viewing);
+        await worker.StopAsync();
+        return rate;
     }
 
-    private static string UserOf(int user) => $"user-{user}";
+    private static async Task WatchAsync(HttpClient http, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var stream = await http.GetStreamAsync("api/dashboard/live", cancellationToken);
+            await stream.CopyToAsync(Stream.Null, cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            // They have seen enough.
+        }
+    }
+
+    private static int Number(string variable, int otherwise) => int.Parse(Environment.GetEnvironmentVariable(variable) ?? $"{otherwise}", CultureInfo.InvariantCulture);
 }
