@@ -13,7 +13,6 @@ internal static class DashboardApi
     private const string Page = "/dashboard";
 
     public static IServiceCollection AddNotifyDashboard(this IServiceCollection services) => services
-        .AddSingleton<Workers>()
         .AddSingleton<WorkerMeter>()
         .AddSingleton<Backlog>()
         .AddScoped<Timelines>()

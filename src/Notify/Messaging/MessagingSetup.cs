@@ -9,6 +9,7 @@ using Notify.Messaging.RabbitMq;
 using Notify.Sending;
 using Notify.Store;
 using Notify.Subscriptions;
+using Notify.Telemetry;
 
 namespace Notify.Messaging;
 
@@ -18,6 +19,9 @@ public static class MessagingSetup
     /// <summary>Adds every consumer with its queue, limits and retries; for the service's bus and for a test harness alike.</summary>
     public static IBusRegistrationConfigurator AddNotifyConsumers(this IBusRegistrationConfigurator bus)
     {
+        bus.AddMetrics();
+        bus.TryAddSingleton<NotifyMetrics>();
+        bus.TryAddSingleton<Workers>();
         bus.TryAddSingleton<OneAtATime>();
         bus.TryAddSingleton<Lanes>();
         bus.TryAddSingleton<MailboxPushSender>();

@@ -27,7 +27,6 @@ internal static class TelemetrySetup
 
     public static void AddNotifyTelemetry(this WebApplicationBuilder builder)
     {
-        builder.Services.AddSingleton<NotifyMetrics>();
         var hasCollector = OtlpKeys.Any(key => builder.Configuration[key] is { Length: > 0 });
         var port = PrometheusPortOf(builder.Configuration);
         if (!hasCollector && port is null)
