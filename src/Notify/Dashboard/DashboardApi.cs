@@ -7,7 +7,7 @@ using Notify.Operations;
 
 namespace Notify.Dashboard;
 
-/// <summary>What the dashboard shows. <c>/api/dashboard/live</c> is a stream of server-sent events: <c>history</c> once, then <c>live</c> with each report of a worker.</summary>
+/// <summary>What the dashboard shows. <c>/api/dashboard/live</c> is a stream of server-sent events: <c>history</c> once, then <c>live</c> with each report of a worker, and every four seconds without one.</summary>
 internal static class DashboardApi
 {
     private const string Page = "/dashboard";
@@ -49,7 +49,8 @@ internal static class DashboardApi
         yield return new SseItem<object>(LiveViews.History(workers), "history");
         while (!either.IsCancellationRequested)
         {
-            var next = workers.NextAsync(either.Token);
+            // While the broker is away no worker is heard of; that is what has to be shown then.
+            var next = workers.NextAsync(either.Token).WaitAsync(2 * WorkerReporter.Interval, time, either.Token);
             yield return new SseItem<object>(LiveViews.Now(workers, backlog.Last, backlog.Browsers, time.GetUtcNow()), "live");
 
             // Several workers report one after the other: they are shown together.

@@ -94,8 +94,15 @@ internal static class LiveViews
             .. workers.Reports().SelectMany(reports => reports)
                 .GroupBy(report => report.At.UtcTicks / step)
                 .OrderBy(moment => moment.Key)
-                .Select(moment => RateOf(new DateTimeOffset(moment.Key * step, TimeSpan.Zero), [.. moment])),
+                .Select(moment => RateOf(new DateTimeOffset(moment.Key * step, TimeSpan.Zero), [.. moment.GroupBy(report => report.WorkerId).SelectMany(OverAllOf)])),
         ];
+    }
+
+    // A report that comes a little early falls into the step of the one before it: both are then what was done in the time of both.
+    private static IEnumerable<WorkerReport> OverAllOf(IEnumerable<WorkerReport> ofWorker)
+    {
+        var seconds = ofWorker.Sum(report => report.Seconds);
+        return ofWorker.Select(report => report with { Seconds = seconds });
     }
 
     private static RateView RateOf(DateTimeOffset at, IReadOnlyList<WorkerReport> reports)

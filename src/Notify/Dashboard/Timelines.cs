@@ -34,7 +34,8 @@ internal sealed class Timelines(NotifyDbContext db)
             userId,
             [
                 .. subscriptions.Select(each => new UserSubscriptionView(
-                    each.Row.Id, new Uri(each.Row.Endpoint).Authority, BrowserNames.Of(each.Row.UserAgent), each.Row.CreatedAt, each.Row.LastAcceptedAt, each.Row.FailingSince, each.Row.ExpirationTime, each.Waiting)),
+                    each.Row.Id, new Uri(each.Row.Endpoint).Authority, BrowserNames.Of(each.Row.UserAgent), each.Row.CreatedAt, each.Row.LastAcceptedAt,
+                    each.Row.LastAcceptedAt >= each.Row.FailingSince ? null : each.Row.FailingSince, each.Row.ExpirationTime, each.Waiting)),
             ],
             await EventsAsync(rows, cancellationToken));
     }

@@ -124,4 +124,17 @@ public abstract class BrowserTest(BrowserKind kind) : IAsyncLifetime
             $"{Shown}.then((shown) => shown.map((each) => {{ each.close(); return {{ title: each.title, body: each.body, tag: each.tag }}; }}))");
         return Assert.Single(shown!.AsArray())!;
     }
+
+    /// <summary>Sees that what is open fits a phone too. NOTIFY_TEST_PICTURES names the folder to put pictures in; docs/images has them.</summary>
+    protected async Task TakePicturesAsync(string page, int phoneWidth)
+    {
+        foreach (var (name, width, dark) in new[] { ("", 1280, false), ("-dark", 1280, true), ("-phone", phoneWidth, false), ("-phone-dark", phoneWidth, true) })
+        {
+            var picture = await Browser.ScreenshotAsync(width, dark);
+            Assert.True(
+                (bool)(await Browser.EvaluateAsync("document.documentElement.scrollWidth <= innerWidth"))!, $"The page is wider than {width} pixels.");
+            if (Environment.GetEnvironmentVariable("NOTIFY_TEST_PICTURES") is { Length: > 0 } folder)
+                await File.WriteAllBytesAsync(Path.Combine(folder, $"{page}{name}-{Browser.Name.Split(' ')[0].ToLowerInvariant()}.png"), picture, Ct);
+        }
+    }
 }

@@ -61,6 +61,9 @@ public sealed class GooglePushService : IAsyncDisposable
         _application.MapPost("/checkin", CheckIn);
         _application.MapPost("/register", RegisterAsync);
         _application.MapPost("/fcm/send/{token}", PassOnAsync);
+
+        // Endpoints of simulated user agents.
+        _application.MapPost("/push/{token}", PassOnAsync);
         _receiving = ReceiveAsync();
     }
 

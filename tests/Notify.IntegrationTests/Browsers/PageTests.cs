@@ -44,7 +44,7 @@ public abstract class PageTests(BrowserKind kind) : BrowserTest(kind)
         await WaitForTextAsync("#deliveries .state", "displayed");
         Assert.Matches("^1 attempt · HTTP 201 · ", await TextAsync("#deliveries small"));
         await Browser.WaitUntilAsync("document.querySelector('#subscriptions small')?.textContent.includes('last push')");
-        await TakePicturesAsync();
+        await TakePicturesAsync("page", phoneWidth: 390);
         Assert.Equal("Lunch at noon?", (string?)(await TakeNotificationAsync())["title"]);
 
         Assert.Equal(1, (await Host.GetAsync("api/subscriptions", "ada", Ct)).GetArrayLength());
@@ -96,19 +96,6 @@ public abstract class PageTests(BrowserKind kind) : BrowserTest(kind)
 
         await PostAsync("again");
         Assert.Equal("again", (string?)(await TakeNotificationAsync())["title"]);
-    }
-
-    // NOTIFY_TEST_PICTURES names the folder to put them in; docs/images has them.
-    private async Task TakePicturesAsync()
-    {
-        foreach (var (name, width, dark) in new[] { ("page", 1280, false), ("page-dark", 1280, true), ("page-phone", 390, false), ("page-phone-dark", 390, true) })
-        {
-            var picture = await Browser.ScreenshotAsync(width, dark);
-            Assert.True(
-                (bool)(await Browser.EvaluateAsync("document.documentElement.scrollWidth <= innerWidth"))!, $"The page is wider than {width} pixels.");
-            if (Environment.GetEnvironmentVariable("NOTIFY_TEST_PICTURES") is { Length: > 0 } folder)
-                await File.WriteAllBytesAsync(Path.Combine(folder, $"{name}-{Browser.Name.Split(' ')[0].ToLowerInvariant()}.png"), picture, Ct);
-        }
     }
 }
 

@@ -70,6 +70,9 @@ public abstract class WebBrowser(CancellationToken ct) : IAsyncDisposable
     public Task NavigateAsync(Uri url) =>
         Driver.SendAsync("browsingContext.navigate", new { context = Context, url = url.AbsoluteUri, wait = "complete" }, ct);
 
+    /// <summary>Runs a function in each page that is loaded from now on, before its own scripts.</summary>
+    public Task PreloadAsync(string function) => Driver.SendAsync("script.addPreloadScript", new { functionDeclaration = function }, ct);
+
     /// <summary>The value of a JavaScript expression in the page, awaited, as JSON; fails with the script's own error.</summary>
     public async Task<JsonNode?> EvaluateAsync(string expression)
     {
@@ -96,7 +99,7 @@ public abstract class WebBrowser(CancellationToken ct) : IAsyncDisposable
     /// <summary>Clicks an element as a user does, which counts as a user gesture.</summary>
     public async Task ClickAsync(string selector)
     {
-        await WaitUntilAsync($"document.querySelector({JsonSerializer.Serialize(selector)})?.matches(':enabled:not([hidden])')");
+        await WaitUntilAsync($"document.querySelector({JsonSerializer.Serialize(selector)})?.matches(':not(:disabled, [hidden])')");
         var element = await RunAsync(Context, $$"""
             (() => {
               const element = document.querySelector({{JsonSerializer.Serialize(selector)}});
