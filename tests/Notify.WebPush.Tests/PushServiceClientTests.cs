@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Http;
@@ -69,6 +70,27 @@ public sealed class PushServiceClientTests : IDisposable
         Assert.Equal(
             ["authorization", "content-length", "host", "ttl", "urgency"],
             Names(request));
+    }
+
+    [Fact]
+    public async Task A_push_service_gets_neither_its_cookies_back_nor_a_trace_of_ours()
+    {
+        await using var service = await FakePushService.StartAsync(async context =>
+        {
+            context.Response.Headers.SetCookie = "id=1; Path=/";
+            await Answer(201)(context);
+        });
+        using var activity = new Activity("ours").Start();
+        using var http = new HttpClient(service.CreateHandler());
+        var client = new PushServiceClient(http, _tokens, _time);
+
+        for (var i = 0; i < 2; i++)
+        {
+            await client.SendAsync(_userAgent.Subscribe(service.Origin + "/push/abc"), new PushMessage(default), _keys);
+        }
+
+        Assert.Equal(2, service.Requests.Count);
+        Assert.All(service.Requests, request => Assert.Equal(["authorization", "content-length", "host", "ttl", "urgency"], Names(request)));
     }
 
     [Theory]
