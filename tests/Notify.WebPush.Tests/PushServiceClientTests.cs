@@ -86,7 +86,7 @@ public sealed class PushServiceClientTests : IDisposable
 
         for (var i = 0; i < 2; i++)
         {
-            await client.SendAsync(_userAgent.Subscribe(service.Origin + "/push/abc"), new PushMessage(default), _keys);
+            await client.SendAsync(_userAgent.Subscribe(service.Origin + "/push/abc"), new PushMessage(default), _keys, TestContext.Current.CancellationToken);
         }
 
         Assert.Equal(2, service.Requests.Count);
