@@ -16,7 +16,7 @@ public sealed class CrashTests(SharedBrokers brokers, SharedDatabases databases,
     [InlineData(StoreKind.PostgreSql)]
     public Task Rows_and_events_agree_after_workers_were_killed(StoreKind store) => RunAsync(store, kills: 8);
 
-    /// <summary>The table of docs/store.md, by hand: NOTIFY_TEST_KILLS kills, a thousand unless set.</summary>
+    /// <summary>The table of docs/evidence.md, by hand: NOTIFY_TEST_KILLS kills, a thousand unless set.</summary>
     [Fact(Explicit = true)]
     public Task A_soak_of_many_kills_on_SQLite() => RunAsync(StoreKind.Sqlite, Kills);
 

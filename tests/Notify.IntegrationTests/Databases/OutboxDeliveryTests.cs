@@ -24,7 +24,7 @@ public sealed class OutboxDeliveryTests(SharedBrokers brokers, SharedDatabases d
     [Fact]
     public async Task Several_that_deliver_at_once_keep_the_order_of_every_conversation_and_repeat_nothing() => await MeasureAsync(deliverers: 3, eventsEach: 10);
 
-    /// <summary>The table of docs/store.md, by hand: events a second.</summary>
+    /// <summary>The table of docs/evidence.md, by hand: events a second.</summary>
     [Fact(Explicit = true)]
     public async Task Speed_with_one_and_with_three()
     {

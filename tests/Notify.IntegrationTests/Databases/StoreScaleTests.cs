@@ -32,11 +32,11 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>The tables of docs/store.md come from a run by hand with ten million.</summary>
+    /// <summary>The tables of docs/evidence.md come from a run by hand with ten million.</summary>
     [Fact]
     public Task Every_query_of_the_way_takes_an_index() => RunAsync(300_000);
 
-    /// <summary>The tables of docs/store.md, by hand: needs some 10 GB of disk.</summary>
+    /// <summary>The tables of docs/evidence.md, by hand: needs some 10 GB of disk.</summary>
     [Fact(Explicit = true)]
     public Task From_ten_thousand_subscriptions_to_ten_million() => RunAsync(10_000, 100_000, 1_000_000, 10_000_000);
 

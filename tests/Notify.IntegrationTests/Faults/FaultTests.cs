@@ -25,7 +25,7 @@ public sealed class FaultTests(SharedBrokers brokers, SharedDatabases databases,
     [InlineData(Fault.DatabaseKilled)]
     public async Task Every_push_arrives_in_order_whatever_goes_wrong(Fault fault) => Check(fault, await RunAsync(fault, subscriptions: 50, events: 20));
 
-    /// <summary>The table of docs/operations.md, by hand: twenty runs of each fault (NOTIFY_TEST_FAULT_RUNS), or of the one that NOTIFY_TEST_FAULT names.</summary>
+    /// <summary>The table of docs/evidence.md, by hand: twenty runs of each fault (NOTIFY_TEST_FAULT_RUNS), or of the one that NOTIFY_TEST_FAULT names.</summary>
     [Theory(Explicit = true)]
     [InlineData(Fault.WorkerKilledDuringFanout)]
     [InlineData(Fault.WorkerKilledDuringPost)]

@@ -22,7 +22,7 @@ public sealed class PushServiceDownTests(SharedBrokers brokers, SharedDatabases 
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>The table of docs/operations.md, by hand: half of the subscriptions are at a push service that is well, half at one that is not.</summary>
+    /// <summary>The table of docs/evidence.md, by hand: half of the subscriptions are at a push service that is well, half at one that is not.</summary>
     [Fact(Explicit = true)]
     public async Task Throughput_beside_one_that_is_down()
     {

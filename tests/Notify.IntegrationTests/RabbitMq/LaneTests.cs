@@ -38,7 +38,7 @@ public sealed class LaneTests(SharedBrokers brokers, ITestOutputHelper output)
         await service.Push.DisposeAsync();
     }
 
-    /// <summary>The tables of docs/rabbitmq.md, by hand: pushes a second.</summary>
+    /// <summary>The tables of docs/evidence.md, by hand: pushes a second.</summary>
     [Fact(Explicit = true)]
     public async Task Throughput_of_the_whole_way()
     {

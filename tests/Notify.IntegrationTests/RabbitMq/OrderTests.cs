@@ -34,7 +34,7 @@ public sealed class OrderTests(SharedBrokers brokers, ITestOutputHelper output)
     }
 
     /// <summary>
-    /// The table of docs/rabbitmq.md, by hand: ten runs on each version (NOTIFY_TEST_ORDER_RUNS), every second one with a worker killed, every fourth with one stopped. Another build of the worker is
+    /// The table of docs/evidence.md, by hand: ten runs on each version (NOTIFY_TEST_ORDER_RUNS), every second one with a worker killed, every fourth with one stopped. Another build of the worker is
     /// put to the same test with NOTIFY_TEST_WORKER.
     /// </summary>
     [Theory(Explicit = true)]
