@@ -16,13 +16,12 @@ internal sealed partial class Backlog(
     private static readonly TimeSpan BrowsersEvery = TimeSpan.FromMinutes(5);
 
     private readonly QueueDepths? _queues = services.GetService<QueueDepths>();
-    private readonly SemaphoreSlim _wanted = new(0, 1);
     private int _viewers;
     private (int Lines, int Pushes, DateTimeOffset? Next) _lines;
     private DateTimeOffset _linesDue;
     private DateTimeOffset _browsersDue;
 
-    /// <summary>The last that was found; null if nobody has looked for it yet.</summary>
+    /// <summary>The last that was found; null if nobody has looked for it lately.</summary>
     public BacklogView? Last { get; private set; }
 
     /// <summary>Subscriptions by browser, most first; null if they have not been counted yet.</summary>
@@ -31,44 +30,40 @@ internal sealed partial class Backlog(
     /// <summary>Says that somebody looks; dispose of what is returned when they go.</summary>
     public IDisposable Watch()
     {
-        if (Interlocked.Increment(ref _viewers) == 1)
-        {
-            _wanted.Release();
-        }
-
+        Interlocked.Increment(ref _viewers);
         return new Viewer(this);
-    }
-
-    public override void Dispose()
-    {
-        _wanted.Dispose();
-        base.Dispose();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        while (true)
+        while (!stoppingToken.IsCancellationRequested)
         {
-            await _wanted.WaitAsync(stoppingToken);
-            while (Volatile.Read(ref _viewers) > 0)
+            if (Volatile.Read(ref _viewers) > 0)
             {
-                try
-                {
-                    await LookAsync(stoppingToken);
-                }
-                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-                {
-                    LogUnseen(exception.GetType().Name);
-                }
-
-                await workers.NextAsync(stoppingToken).WaitAsync(5 * WorkerReporter.Interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                stoppingToken.ThrowIfCancellationRequested();
+                await TryAsync(LookAsync, stoppingToken);
+                await TryAsync(CountLinesAsync, stoppingToken);
+                await TryAsync(CountBrowsersAsync, stoppingToken);
+            }
+            else if (Last is not null)
+            {
+                Last = null;
+                await TryAsync(async _ => await (_queues?.CloseAsync() ?? ValueTask.CompletedTask), stoppingToken);
             }
 
-            if (_queues is not null)
-            {
-                await _queues.CloseAsync();
-            }
+            await workers.NextAsync(stoppingToken).WaitAsync(2 * WorkerReporter.Interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // One that is away must not hide what another has to tell.
+    private async Task TryAsync(Func<CancellationToken, Task> look, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await look(stoppingToken);
+        }
+        catch (Exception exception)
+        {
+            LogUnseen(exception.GetType().Name);
         }
     }
 
@@ -77,7 +72,6 @@ internal sealed partial class Backlog(
         var queues = await QueuesAsync(_queues?.Way ?? [], cancellationToken);
         var errors = await QueuesAsync(queues.Select(queue => $"{queue.Name}_error").ToList(), cancellationToken);
         var delays = _queues is null ? [] : (await _queues.FindAsync(QueueDepths.Delays.Select(delay => delay.Queue), cancellationToken)).ToDictionary(queue => queue.QueueName, queue => (long)queue.MessageCount);
-        await CountAsync(cancellationToken);
         Last = new BacklogView(
             time.GetUtcNow(),
             queues,
@@ -93,28 +87,53 @@ internal sealed partial class Backlog(
         ? []
         : [.. (await _queues.FindAsync(names, cancellationToken)).Select(queue => new QueueView(queue.QueueName, StageOf(queue.QueueName), queue.MessageCount, queue.ConsumerCount))];
 
-    private async Task CountAsync(CancellationToken cancellationToken)
+    private async Task CountLinesAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        if (now >= _linesDue)
+        if (now < _linesDue)
+        {
+            return;
+        }
+
+        try
         {
             await using var db = await store.CreateDbContextAsync(cancellationToken);
             _lines = (
                 await db.WaitingLines.CountAsync(cancellationToken),
                 await db.WaitingPushes.CountAsync(cancellationToken),
                 await db.WaitingLines.MinAsync(line => (DateTimeOffset?)line.NextAttemptAt, cancellationToken));
+        }
+        finally
+        {
             _linesDue = NextDue(now, LinesEvery);
         }
+    }
 
-        if (now >= _browsersDue)
+    private async Task CountBrowsersAsync(CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        if (now < _browsersDue)
+        {
+            return;
+        }
+
+        try
         {
             await using var db = await store.CreateDbContextAsync(cancellationToken);
             var counts = await db.Subscriptions.GroupBy(subscription => subscription.UserAgent).Select(group => new { UserAgent = group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
-            Browsers = [.. counts.GroupBy(each => BrowserNames.Of(each.UserAgent), (name, each) => new BrowserView(name, each.Sum(one => one.Count))).OrderByDescending(browser => browser.Subscriptions).ThenBy(browser => browser.Name, StringComparer.Ordinal)];
+            Browsers =
+            [
+                .. counts.GroupBy(each => BrowserNames.Of(each.UserAgent), (name, each) => new BrowserView(name, each.Sum(one => one.Count)))
+                    .OrderByDescending(browser => browser.Subscriptions).ThenBy(browser => browser.Name, StringComparer.Ordinal),
+            ];
+        }
+        finally
+        {
             _browsersDue = NextDue(now, BrowsersEvery);
         }
     }
 
+    // However long it takes, a tenth of the time at most.
     private DateTimeOffset NextDue(DateTimeOffset begun, TimeSpan interval)
     {
         var took = time.GetUtcNow() - begun;

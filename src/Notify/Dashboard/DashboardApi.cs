@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
+using System.Security.Claims;
 using Microsoft.Extensions.Options;
 using Notify.Authentication;
 using Notify.Deliveries;
@@ -33,8 +35,8 @@ internal static class DashboardApi
     public static void MapDashboardApi(this IEndpointRouteBuilder routes)
     {
         var group = routes.MapGroup("/api/dashboard").WithTags("Dashboard").RequireAuthorization(Policies.Operate);
-        group.MapGet("/live", (Workers workers, Backlog backlog, TimeProvider time, IHostApplicationLifetime host, CancellationToken cancellationToken) =>
-            TypedResults.ServerSentEvents(LiveAsync(workers, backlog, time, host.ApplicationStopping, cancellationToken))).WithName("WatchDashboard");
+        group.MapGet("/live", (Workers workers, Backlog backlog, ClaimsPrincipal user, TimeProvider time, IHostApplicationLifetime host, CancellationToken cancellationToken) =>
+            TypedResults.ServerSentEvents(LiveAsync(workers, backlog, EndOf(user), time, host.ApplicationStopping, cancellationToken))).WithName("WatchDashboard");
         group.MapGet("/messages/{messageId:guid}", FindMessageAsync).WithName("FindMessage")
             .Produces<MessageView>().ProducesProblem(StatusCodes.Status404NotFound);
         group.MapGet("/users", FindUserAsync).WithName("FindUser")
@@ -42,12 +44,12 @@ internal static class DashboardApi
     }
 
     private static async IAsyncEnumerable<SseItem<object>> LiveAsync(
-        Workers workers, Backlog backlog, TimeProvider time, CancellationToken stopping, [EnumeratorCancellation] CancellationToken cancellationToken)
+        Workers workers, Backlog backlog, DateTimeOffset end, TimeProvider time, CancellationToken stopping, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var watch = backlog.Watch();
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, cancellationToken);
         yield return new SseItem<object>(LiveViews.History(workers), "history");
-        while (!either.IsCancellationRequested)
+        while (!either.IsCancellationRequested && time.GetUtcNow() < end)
         {
             // While the broker is away no worker is heard of; that is what has to be shown then.
             var next = workers.NextAsync(either.Token).WaitAsync(2 * WorkerReporter.Interval, time, either.Token);
@@ -57,6 +59,10 @@ internal static class DashboardApi
             await Task.WhenAll(next, Task.Delay(WorkerReporter.Interval / 2, time, either.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    // A token that has run out lets nobody look on.
+    private static DateTimeOffset EndOf(ClaimsPrincipal user) =>
+        long.TryParse(user.FindFirstValue("exp"), CultureInfo.InvariantCulture, out var seconds) ? DateTimeOffset.FromUnixTimeSeconds(seconds) + AuthOptions.ClockSkew : DateTimeOffset.MaxValue;
 
     private static async Task<IResult> FindMessageAsync(Guid messageId, Timelines timelines, IOptions<DeliveryLogOptions> options, CancellationToken cancellationToken) =>
         !options.Value.Enabled ? DeliveriesApi.NoLog()

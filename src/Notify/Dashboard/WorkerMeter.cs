@@ -52,7 +52,7 @@ internal sealed class WorkerMeter : IDisposable
             Latency = counts.Latency,
             PushServices =
             [
-                .. counts.PushServices.Keys.Union(gates.Keys).Select(host =>
+                .. counts.PushServices.Keys.Union(gates.Values.OrderByDescending(gate => gate.Breaker).ThenByDescending(gate => gate.InFlight).Select(gate => gate.Host)).Take(MostPushServices + 1).Select(host =>
                 {
                     var service = counts.PushServices.GetValueOrDefault(host);
                     var gate = gates.GetValueOrDefault(host);

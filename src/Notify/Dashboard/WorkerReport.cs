@@ -21,7 +21,7 @@ public sealed record WorkerReport
     /// <summary>When the process started.</summary>
     public required DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>The end of the time that is told of.</summary>
+    /// <summary>The end of the time that is told of; where it is kept, when it came.</summary>
     public required DateTimeOffset At { get; init; }
 
     /// <summary>How long that is.</summary>

@@ -49,9 +49,14 @@ internal sealed partial class WorkerReporter(
                 // Not worth a wait for a broker that is away, nor a place on its disk.
                 using var patience = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
                 patience.CancelAfter(Interval);
-                await bus.Publish(report, context => (context.Durable, context.TimeToLive) = (false, 5 * Interval), patience.Token);
+                using var untraced = NotifyTracing.Suppress();
+                await bus.Publish(report, context =>
+                {
+                    (context.Durable, context.TimeToLive) = (false, 5 * Interval);
+                    NotifyTracing.LeaveUntraced(context);
+                }, patience.Token);
             }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception exception) when (exception is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
                 LogUnpublished(exception.GetType().Name);
             }

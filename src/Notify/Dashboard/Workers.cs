@@ -17,8 +17,10 @@ public sealed class Workers(TimeProvider time)
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Notes a report.</summary>
-    public void Note(WorkerReport report)
+    public void Note(WorkerReport told)
     {
+        // By this worker's clock, since those of several machines differ.
+        var report = told with { At = time.GetUtcNow() };
         lock (_lock)
         {
             if (!_reports.TryGetValue(report.WorkerId, out var known))
@@ -36,7 +38,7 @@ public sealed class Workers(TimeProvider time)
                 }
             }
 
-            var before = time.GetUtcNow() - Span;
+            var before = report.At - Span;
             foreach (var (id, reports) in _reports)
             {
                 while (reports.TryPeek(out var oldest) && oldest.At < before)

@@ -92,7 +92,13 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
 
     private async Task WriteAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken)
     {
-        await (options.Value.Enabled ? db.WriteDeliveriesAsync(deliveries, cancellationToken) : db.WriteAcceptancesAsync(deliveries, cancellationToken));
+        if (!options.Value.Enabled)
+        {
+            await db.WriteAcceptancesAsync(deliveries, cancellationToken);
+            return;
+        }
+
+        await db.WriteDeliveriesAsync(deliveries, cancellationToken);
         metrics.Written(time.GetUtcNow() - deliveries.Min(delivery => delivery.UpdatedAt));
     }
 

@@ -16,7 +16,7 @@ public sealed class FanoutOptions
     [Range(1, 256)]
     public int Partitions { get; set; } = 4;
 
-    /// <summary>How long a message id is remembered, so that a second publication is dropped; 1 minute to 30 days, default 1 day.</summary>
+    /// <summary>How long a message id is remembered at the least, so that a second publication is dropped; 1 minute to 30 days, default 1 day. The delivery log keeps it as long as it is kept itself.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]
     public TimeSpan DuplicateWindow { get; set; } = TimeSpan.FromDays(1);
 

@@ -32,12 +32,13 @@ internal sealed partial class Housekeeping(
     internal async Task SweepAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        var dropBefore = now - log.Value.KeepFor;
+        var (forgetBefore, dropBefore) = (now - fanout.Value.DuplicateWindow, now - log.Value.KeepFor);
 
         // When a message was posted is told with its deliveries, as long as there are any.
-        var (forgetBefore, forgetMessagesBefore) = (now - fanout.Value.DuplicateWindow, log.Value.Enabled && log.Value.KeepFor > fanout.Value.DuplicateWindow ? dropBefore : now - fanout.Value.DuplicateWindow);
+        var forgetMessagesBefore = log.Value.Enabled && dropBefore < forgetBefore ? dropBefore : forgetBefore;
         await using var db = await store.CreateDbContextAsync(cancellationToken);
-        await db.FannedOutParts.Where(part => part.FannedOutAt < (part.Count == 0 ? forgetMessagesBefore : forgetBefore)).ExecuteDeleteAsync(cancellationToken);
+        await db.FannedOutParts.Where(part => part.FannedOutAt < forgetBefore && part.Count != 0).ExecuteDeleteAsync(cancellationToken);
+        await db.FannedOutParts.Where(part => part.FannedOutAt < forgetMessagesBefore && part.Count == 0).ExecuteDeleteAsync(cancellationToken);
         await db.Deliveries.Where(delivery => delivery.UpdatedAt < dropBefore).ExecuteDeleteAsync(cancellationToken);
         await db.DeliveryAttempts.Where(attempt => attempt.At < dropBefore).ExecuteDeleteAsync(cancellationToken);
         await db.Receipts.Where(receipt => receipt.At < dropBefore).ExecuteDeleteAsync(cancellationToken);

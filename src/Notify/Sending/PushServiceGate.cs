@@ -36,6 +36,7 @@ public sealed partial class PushServiceGate
     private DateTimeOffset _restUntil;
     private DateTimeOffset _nextTurn;
     private long _lastMoved;
+    private long _openUntil;
     private double _averageSeconds;
 
     /// <summary>Lets everything through at first.</summary>
@@ -55,6 +56,7 @@ public sealed partial class PushServiceGate
                 ShouldHandle = args => new(args.Outcome.Result is PushOutcome.RetryLater),
                 OnOpened = args =>
                 {
+                    Interlocked.Exchange(ref _openUntil, (_time.GetUtcNow() + args.BreakDuration).UtcTicks);
                     LogOpened(_host, args.Outcome.Result?.Status, args.Outcome.Result?.Reason, args.BreakDuration);
                     return default;
                 },
@@ -78,7 +80,9 @@ public sealed partial class PushServiceGate
     {
         CircuitState.Closed => BreakerState.Closed,
         CircuitState.HalfOpen => BreakerState.HalfOpen,
-        _ => BreakerState.Open,
+
+        // The breaker itself learns of the end of its break with the next push, and there may be none.
+        _ => _time.GetUtcNow().UtcTicks < Interlocked.Read(ref _openUntil) ? BreakerState.Open : BreakerState.HalfOpen,
     };
 
     /// <summary>How much longer it wants to be left alone; zero if it does not.</summary>
@@ -221,7 +225,7 @@ public enum BreakerState
     /// <summary>Everything.</summary>
     Closed,
 
-    /// <summary>One push, as a probe.</summary>
+    /// <summary>One push, as a probe: the next one, where none is under way.</summary>
     HalfOpen,
 
     /// <summary>Nothing: the push service is taken to be down.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.Options;
 
@@ -10,6 +11,9 @@ public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvi
     private static readonly TimeSpan Idle = TimeSpan.FromHours(1);
 
     private readonly MemoryCache _gates = new(new MemoryCacheOptions());
+
+    // The same ones: to look at all of them in the cache would keep them there.
+    private readonly ConcurrentDictionary<string, PushServiceGate> _all = new();
     private readonly Lock _lock = new();
 
     /// <summary>The gate of the push service that an endpoint belongs to.</summary>
@@ -25,14 +29,16 @@ public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvi
         {
             return _gates.GetOrCreate(host, entry =>
             {
+                var gate = new PushServiceGate(host, options.Value, time, logger);
                 entry.SlidingExpiration = Idle;
-                return new PushServiceGate(host, options.Value, time, logger);
+                entry.RegisterPostEvictionCallback((_, _, _, _) => _all.TryRemove(new KeyValuePair<string, PushServiceGate>(host, gate)));
+                return _all[host] = gate;
             })!;
         }
     }
 
     /// <summary>The gates of all push services that something passed lately.</summary>
-    public IReadOnlyList<PushServiceGate> All() => [.. _gates.Keys.Select(host => _gates.TryGetValue(host, out PushServiceGate? gate) ? gate : null).OfType<PushServiceGate>()];
+    public IReadOnlyCollection<PushServiceGate> All() => [.. _all.Values];
 
     /// <inheritdoc />
     public void Dispose() => _gates.Dispose();

@@ -86,8 +86,7 @@ public sealed partial class SubscriptionSendConsumer(
         var passage = await gates.Of(target.Push.Endpoint).PassAsync(push.SubscriptionId, token => PostAsync(target, push, attempts + 1, token), context.CancellationToken);
         if (passage is Passage.Refused refused)
         {
-            metrics.Deferred(refused.Word);
-            await WaitAsync(context, line, attempts, refused.Delay, status: null, refused.Reason);
+            await WaitAsync(context, line, attempts, refused.Delay, refused.Word, status: null, refused.Reason);
             return;
         }
 
@@ -124,17 +123,6 @@ public sealed partial class SubscriptionSendConsumer(
 
     private async ValueTask<PushOutcome> PostAsync(TargetSubscription target, SendPush push, int attempt, CancellationToken cancellationToken)
     {
-        var pushService = target.Push.Endpoint.Authority;
-        using var activity = NotifyTracing.StartPush(pushService, push, attempt);
-        var begun = time.GetTimestamp();
-        var outcome = await PostAsync(target, push, cancellationToken);
-        metrics.Pushed(pushService, outcome, time.GetElapsedTime(begun));
-        activity?.SetOutcome(outcome);
-        return outcome;
-    }
-
-    private async ValueTask<PushOutcome> PostAsync(TargetSubscription target, SendPush push, CancellationToken cancellationToken)
-    {
         if (allowList.Refuses(target.Push.Endpoint) is { } refused)
         {
             return new PushOutcome.Rejected(null, refused);
@@ -159,7 +147,18 @@ public sealed partial class SubscriptionSendConsumer(
             },
             Topic = push.Topic,
         };
-        return await client.SendAsync(target.Push, message, pair, cancellationToken);
+        return await PostAsync(target.Push, message, pair, push, attempt, cancellationToken);
+    }
+
+    private async ValueTask<PushOutcome> PostAsync(PushSubscription subscription, PushMessage message, VapidKeyPair pair, SendPush push, int attempt, CancellationToken cancellationToken)
+    {
+        var pushService = subscription.Endpoint.Authority;
+        using var activity = NotifyTracing.StartPush(pushService, push, attempt);
+        var begun = time.GetTimestamp();
+        var outcome = await client.SendAsync(subscription, message, pair, cancellationToken);
+        metrics.Pushed(pushService, outcome, time.GetElapsedTime(begun));
+        activity?.SetOutcome(outcome);
+        return outcome;
     }
 
     private async Task ReportWaitAsync(ConsumeContext<SendPush> context, Turn.StoodInLine stood)
@@ -182,12 +181,11 @@ public sealed partial class SubscriptionSendConsumer(
             return;
         }
 
-        metrics.Deferred("retry");
-        await WaitAsync(context, line, attempts, schedule.NextDelay(attempts, later.RetryAfter), later.Status, later.Reason, later.RetryAfter);
+        await WaitAsync(context, line, attempts, schedule.NextDelay(attempts, later.RetryAfter), "retry", later.Status, later.Reason, later.RetryAfter);
     }
 
     // It holds its place in the line meanwhile; what would be stale by then is given up now.
-    private async Task WaitAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, TimeSpan delay, int? status, string? reason, TimeSpan? retryAfter = null)
+    private async Task WaitAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, TimeSpan delay, string word, int? status, string? reason, TimeSpan? retryAfter = null)
     {
         var (push, now) = (context.Message, time.GetUtcNow());
         if (delay >= push.ExpiresAt - now)
@@ -196,6 +194,7 @@ public sealed partial class SubscriptionSendConsumer(
             return;
         }
 
+        metrics.Deferred(word);
         await lines.HoldAsync(push, line, attempts, now + delay);
         await RedeliverAsync(context, attempts, delay);
         await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now), context.CancellationToken);

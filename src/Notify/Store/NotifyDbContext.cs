@@ -96,7 +96,7 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             .GroupBy(delivery => delivery.SubscriptionId, (id, group) => (Id: id, At: group.Max(delivery => delivery.UpdatedAt)))
             .OrderBy(subscription => subscription.Id)
             .ToList();
-        return InTransactionAsync(
+        return rows.Count == 0 && accepted.Count == 0 ? Task.FromResult(false) : InTransactionAsync(
             async () =>
             {
                 await WriteAsync(rows, accepted, cancellationToken);

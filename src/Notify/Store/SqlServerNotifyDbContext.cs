@@ -62,6 +62,7 @@ public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbC
 
         // Their keys hold ids that publishers made, in no order: the rows lie in the order in which they came, and the key is an index beside them.
         ClusterByInsertion<Delivery>(modelBuilder);
+        ClusterByInsertion<DeliveryAttempt>(modelBuilder);
         ClusterByInsertion<FannedOutPart>(modelBuilder);
 
         // Several rows in one statement would be numbered in any order.
@@ -74,7 +75,11 @@ public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbC
         {
             delivery.MessageId, delivery.SubscriptionId, delivery.UserId, State = delivery.State.ToString(), delivery.Attempts, delivery.Status, delivery.Reason, delivery.NextAttemptAt, delivery.UpdatedAt,
         });
-        await Database.ExecuteSqlRawAsync(DeliveriesStatement, [JsonSerializer.Serialize(rows)], cancellationToken);
+        if (deliveries.Count > 0)
+        {
+            await Database.ExecuteSqlRawAsync(DeliveriesStatement, [JsonSerializer.Serialize(rows)], cancellationToken);
+        }
+
         if (accepted.Count > 0)
         {
             await Database.ExecuteSqlRawAsync(AcceptedStatement, [JsonSerializer.Serialize(accepted.Select(subscription => new { subscription.Id, subscription.At }))], cancellationToken);

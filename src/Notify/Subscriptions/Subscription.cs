@@ -46,11 +46,11 @@ public sealed class Subscription
 
     /// <summary>Gives the subscription to this user, with these keys, stored under the current key.</summary>
     /// <returns>False if they were the user and the keys before.</returns>
-    public bool Refresh(string userId, string p256dh, string auth, string applicationServerKey, DateTimeOffset? expirationTime, SecretCipher cipher)
+    public bool Refresh(string userId, string p256dh, string auth, string? applicationServerKey, DateTimeOffset? expirationTime, SecretCipher cipher)
     {
         // Its browser is there.
         FailingSince = null;
-        var isSame = UserId == userId && ExpirationTime == expirationTime && ApplicationServerKey == applicationServerKey
+        var isSame = UserId == userId && ExpirationTime == expirationTime && ApplicationServerKey == (applicationServerKey ?? ApplicationServerKey)
             && cipher.TryDecrypt(P256dh, ContextOf(nameof(P256dh)), out var knownP256dh) && knownP256dh == p256dh
             && cipher.TryDecrypt(Auth, ContextOf(nameof(Auth)), out var knownAuth) && knownAuth == auth;
         if (!isSame || !IsEncryptedWith(cipher))
@@ -63,7 +63,7 @@ public sealed class Subscription
             return false;
         }
 
-        (UserId, ApplicationServerKey, ExpirationTime) = (userId, applicationServerKey, expirationTime);
+        (UserId, ApplicationServerKey, ExpirationTime) = (userId, applicationServerKey ?? ApplicationServerKey, expirationTime);
         Revision++;
         return true;
     }

@@ -14,7 +14,7 @@ namespace Notify.Subscriptions;
 /// <remarks>Whoever changes owner or keys of a subscription, or deletes it, holds the lock of its endpoint, so that the event tells what the row was before. Events of one subscription carry its id as
 /// their conversation's, and so are delivered in their order.</remarks>
 public sealed class SubscriptionRegistry(
-    NotifyDbContext db, SubscriptionCache cache, SecretCipher cipher, IPublishEndpoint bus, NotifyMetrics metrics,
+    NotifyDbContext db, SubscriptionCache cache, VapidKeyRing keys, SecretCipher cipher, IPublishEndpoint bus, NotifyMetrics metrics,
     IOptions<SubscriptionsOptions> options, TimeProvider time)
 {
     private const int MaxUserAgentLength = 256;
@@ -22,13 +22,13 @@ public sealed class SubscriptionRegistry(
     /// <summary>Registers a subscription for a user; the same endpoint again refreshes its keys and moves it to this user.</summary>
     /// <param name="userId">The owner from now on.</param>
     /// <param name="subscription">Endpoint and keys.</param>
-    /// <param name="applicationServerKey">The key that the browser subscribed with, one of <see cref="VapidKeyRing.All"/>.</param>
+    /// <param name="applicationServerKey">The key that the browser subscribed with, one of <see cref="VapidKeyRing.All"/>; null if it did not say.</param>
     /// <param name="userAgent">The browser's User-Agent header.</param>
     /// <param name="replaces">An endpoint of the same user that this one takes the place of, if any.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>The subscription's id and whether the endpoint is new; null if the user has too many.</returns>
     public async Task<(Guid Id, bool IsNew)?> RegisterAsync(
-        string userId, PushSubscription subscription, string applicationServerKey, string? userAgent, string? replaces, CancellationToken cancellationToken)
+        string userId, PushSubscription subscription, string? applicationServerKey, string? userAgent, string? replaces, CancellationToken cancellationToken)
     {
         var endpoint = subscription.Endpoint.AbsoluteUri;
         var (digest, id) = (EndpointDigests.Of(endpoint), db.NewId(time.GetUtcNow()));
@@ -36,6 +36,7 @@ public sealed class SubscriptionRegistry(
 
         // Kept over a second try: where the first was committed though its answer was lost, the second finds the row this user's.
         string? previousOwner = null;
+        var isReplaced = false;
         var registered = await db.InTransactionAsync<(Guid Id, bool IsNew)?>(
             async () =>
             {
@@ -49,13 +50,14 @@ public sealed class SubscriptionRegistry(
 
                 if (await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == replacedDigest && known.UserId == userId, cancellationToken) is { } replaced)
                 {
+                    isReplaced = true;
                     await DeleteAsync(replaced, cancellationToken);
                 }
 
                 var row = await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == digest, cancellationToken);
                 var owner = row?.UserId;
                 var isRefreshed = row is null || row.Refresh(userId, subscription.P256dh, subscription.Auth, applicationServerKey, subscription.ExpirationTime, cipher);
-                row ??= Add(id, userId, endpoint, digest, applicationServerKey, subscription);
+                row ??= Add(id, userId, endpoint, digest, applicationServerKey ?? keys.Current.PublicKey, subscription);
                 row.UserAgent = Cut(userAgent);
                 if (owner is not null && owner != userId)
                 {
@@ -78,6 +80,10 @@ public sealed class SubscriptionRegistry(
         if (registered is { IsNew: var isNew })
         {
             metrics.Changed(isNew ? "registered" : "refreshed");
+            if (isReplaced)
+            {
+                metrics.Changed("removed");
+            }
         }
 
         return registered;

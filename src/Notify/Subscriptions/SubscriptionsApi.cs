@@ -84,12 +84,12 @@ internal static class SubscriptionsApi
             return Problems.Of(StatusCodes.Status400BadRequest, "endpoint_not_allowed", refused);
         }
 
-        if ((registration.ApplicationServerKey is { } named ? keys.Find(named) : keys.Current) is not { } pair)
+        if (registration.ApplicationServerKey is { } named && keys.Find(named) is null)
         {
             return Problems.Of(StatusCodes.Status400BadRequest, PushSubscriptionException.InvalidKeys, "The subscription was made with an application server key that this service does not have; subscribe with the one that GET /api/vapid-public-key gives.");
         }
 
-        return await registry.RegisterAsync(user.UserId(), subscription, pair.PublicKey, request.Headers.UserAgent, registration.Replaces, cancellationToken) switch
+        return await registry.RegisterAsync(user.UserId(), subscription, registration.ApplicationServerKey, request.Headers.UserAgent, registration.Replaces, cancellationToken) switch
         {
             null => Problems.Of(StatusCodes.Status422UnprocessableEntity, "too_many_subscriptions", "This user has as many subscriptions as allowed; remove one that is no longer used (GET and DELETE /api/subscriptions)."),
             { IsNew: true } registered => TypedResults.Json(new RegisteredView(registered.Id, true), statusCode: StatusCodes.Status201Created),
@@ -101,7 +101,8 @@ internal static class SubscriptionsApi
     {
         try
         {
-            return JsonSerializer.Deserialize<RegistrationJson>(body.Span, Json) ?? new RegistrationJson(null, null);
+            var read = JsonSerializer.Deserialize<RegistrationJson>(body.Span, Json) ?? new RegistrationJson(null, null);
+            return string.IsNullOrEmpty(read.ApplicationServerKey) ? read with { ApplicationServerKey = null } : read;
         }
         catch (JsonException)
         {
@@ -135,12 +136,12 @@ internal static class SubscriptionsApi
 /// <param name="ExpirationTime">Milliseconds since 1970, or null.</param>
 /// <param name="Keys">The user agent's keys.</param>
 /// <param name="Replaces">The old endpoint of the same browser, if it changed.</param>
-/// <param name="ApplicationServerKey">The key that the browser subscribed with, base64url; the service's current one if absent.</param>
+/// <param name="ApplicationServerKey">The key that the browser subscribed with, base64url. If absent, a new endpoint takes the service's current one and a known one keeps its own.</param>
 internal sealed record PushSubscriptionJson(string Endpoint, double? ExpirationTime, PushSubscriptionKeysJson Keys, string? Replaces, string? ApplicationServerKey);
 
 /// <summary>What <see cref="PushSubscription"/> leaves aside of that body.</summary>
 /// <param name="Replaces">The old endpoint of the same browser, if it changed.</param>
-/// <param name="ApplicationServerKey">The key that the browser subscribed with, base64url; the service's current one if absent.</param>
+/// <param name="ApplicationServerKey">The key that the browser subscribed with, base64url. If absent, a new endpoint takes the service's current one and a known one keeps its own.</param>
 internal sealed record RegistrationJson(string? Replaces, string? ApplicationServerKey);
 
 /// <summary>The keys of a <see cref="PushSubscriptionJson"/>.</summary>

@@ -49,7 +49,7 @@ public sealed class NotifyMetrics
         _pushesFailed = meter.CreateCounter<long>(PushesFailed, "{push}", "Pushes given up, by the beginning of their reason");
         _messagesFannedOut = meter.CreateCounter<long>(MessagesFannedOut, "{message}", "Events taken in and cut into parts");
         _pushesSent = meter.CreateCounter<long>(PushesSent, "{push}", "Pushes given to the send stage by the fan-out");
-        _subscriptionChanges = meter.CreateCounter<long>("notify.subscriptions.changes", "{subscription}", "Subscriptions registered, removed and expired");
+        _subscriptionChanges = meter.CreateCounter<long>("notify.subscriptions.changes", "{subscription}", "Subscriptions registered, registered again, removed and expired");
         _deliveryLogLag = meter.CreateHistogram("notify.delivery_log.lag", "s", "From an outcome to its row in the delivery log, of the oldest of a batch", advice: Bounds(LatencyBounds));
         meter.CreateObservableUpDownCounter("notify.pushes.in_hand", () => InHand.Count, "{push}", "Pushes taken from the bus and not done with");
         meter.CreateObservableGauge("notify.pushes.in_hand.oldest", () => InHand.Oldest.TotalSeconds, "s", "How long the push that is at it the longest has been in hand");
@@ -102,7 +102,7 @@ public sealed class NotifyMetrics
     public void Sent(int pushes) => _pushesSent.Add(pushes);
 
     /// <summary>Counts a change of a subscription.</summary>
-    /// <param name="change">registered, removed or expired.</param>
+    /// <param name="change">registered, refreshed, removed or expired.</param>
     public void Changed(string change) => _subscriptionChanges.Add(1, new KeyValuePair<string, object?>("notify.change", change));
 
     /// <summary>Notes how far the delivery log is behind.</summary>

@@ -1,6 +1,9 @@
 using System.Diagnostics;
+using MassTransit;
+using MassTransit.Logging;
 using Notify.Contracts;
 using Notify.WebPush;
+using OpenTelemetry;
 
 namespace Notify.Telemetry;
 
@@ -48,8 +51,17 @@ internal static class NotifyTracing
     {
         var before = Activity.Current;
         Activity.Current = null;
-        return new Resumed(before, traceParent is null ? null : Source.StartActivity("release", ActivityKind.Producer, traceParent));
+
+        // As from elsewhere, though it may have been here: so one that is not sampled stays unsampled.
+        return new Resumed(before, ActivityContext.TryParse(traceParent, null, isRemote: true, out var parent) ? Source.StartActivity("release", ActivityKind.Producer, parent) : null);
     }
+
+    /// <summary>What is done until this is disposed of is not traced.</summary>
+    public static IDisposable Suppress() => SuppressInstrumentationScope.Begin();
+
+    /// <summary>Tells those who receive a message not to trace it either: it is of a trace that was not sampled.</summary>
+    public static void LeaveUntraced(SendContext context) =>
+        context.Headers.Set(DiagnosticHeaders.ActivityId, $"00-{ActivityTraceId.CreateRandom()}-{ActivitySpanId.CreateRandom()}-00");
 
     private sealed class Resumed(Activity? before, Activity? activity) : IDisposable
     {

@@ -36,7 +36,7 @@ internal static class TelemetrySetup
 
         var telemetry = builder.Services.AddOpenTelemetry()
             .ConfigureResource(resource => resource
-                .AddService("notify", serviceVersion: typeof(TelemetrySetup).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion, serviceInstanceId: Environment.MachineName)
+                .AddService("notify", serviceVersion: typeof(TelemetrySetup).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion, serviceInstanceId: $"{Environment.MachineName}:{Environment.ProcessId}")
                 .AddEnvironmentVariableDetector())
             .WithMetrics(metrics => metrics.AddMeter(Meters));
         if (port is not null)

@@ -166,7 +166,7 @@
   }
 
   function toBase64Url(bytes) {
-    return btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    return bytes && btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   }
 
   async function applicationServerKey(api) {

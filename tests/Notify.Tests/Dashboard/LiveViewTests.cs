@@ -17,15 +17,34 @@ public sealed class LiveViewTests
     {
         var (one, other) = (Guid.NewGuid(), Guid.NewGuid());
         Report(one, seconds: 0.01, events: 20);
-        Report(one, seconds: 1.99, events: 20);
         Report(other, seconds: 1, events: 10);
+        Report(one, seconds: 1.99, events: 20);
         Report(one, seconds: 4.5, events: 20);
 
         Assert.Equal([15, 10], LiveViews.History(_workers).Select(moment => Math.Round(moment.FannedOut, 3)));
     }
 
-    private void Report(Guid worker, double seconds, long events) => _workers.Note(new WorkerReport
+    [Fact]
+    public void A_worker_whose_clock_is_hours_off_is_seen_at_work_and_away_once_it_is_silent()
     {
-        WorkerId = worker, Host = "worker", ProcessId = 1, Version = "1", StartedAt = Start, At = Start.AddSeconds(seconds), Seconds = 2, MessagesFannedOut = events,
-    });
+        _workers.Note(ReportOf(Guid.NewGuid(), events: 10) with { At = Start.AddHours(-3) });
+
+        Assert.Equal((5, false), (Now().FannedOut, IsAway()));
+        _time.Advance(TimeSpan.FromSeconds(11));
+        Assert.Equal((0, true), (Now().FannedOut, IsAway()));
+
+        RateView Now() => LiveViews.Now(_workers, null, null, _time.GetUtcNow()).Now;
+        bool IsAway() => Assert.Single(LiveViews.Now(_workers, null, null, _time.GetUtcNow()).Workers).IsAway;
+    }
+
+    private void Report(Guid worker, double seconds, long events)
+    {
+        _time.SetUtcNow(Start.AddSeconds(seconds));
+        _workers.Note(ReportOf(worker, events));
+    }
+
+    private static WorkerReport ReportOf(Guid worker, long events) => new()
+    {
+        WorkerId = worker, Host = "worker", ProcessId = 1, Version = "1", StartedAt = Start, At = Start, Seconds = 2, MessagesFannedOut = events,
+    };
 }

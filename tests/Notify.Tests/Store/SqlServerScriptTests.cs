@@ -40,10 +40,10 @@ public sealed class SqlServerScriptTests
         var clustered = new Clustered();
         Parse(Db.GetService<IMigrator>().GenerateScript()).Accept(clustered);
 
-        Assert.Equal(["IX_Deliveries_InsertionOrder", "IX_FannedOutParts_InsertionOrder"], clustered.Indexes.Order());
+        Assert.Equal(["IX_Deliveries_InsertionOrder", "IX_DeliveryAttempts_InsertionOrder", "IX_FannedOutParts_InsertionOrder"], clustered.Indexes.Order());
         var columns = new Columns();
         Parse(Db.GetService<IMigrator>().GenerateScript()).Accept(columns);
-        Assert.Equal(["Deliveries.InsertionOrder", "FannedOutParts.InsertionOrder", "InboxState.Id", "OutboxMessage.SequenceNumber"], columns.Numbered.Order());
+        Assert.Equal(["Deliveries.InsertionOrder", "DeliveryAttempts.InsertionOrder", "FannedOutParts.InsertionOrder", "InboxState.Id", "OutboxMessage.SequenceNumber"], columns.Numbered.Order());
     }
 
     [Fact]

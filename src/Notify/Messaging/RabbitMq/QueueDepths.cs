@@ -7,8 +7,8 @@ namespace Notify.Messaging.RabbitMq;
 /// <summary>Asks the broker how much lies in Notify's queues, over the bus's own protocol: no management plugin, and no right beyond those that a worker has.</summary>
 internal sealed class QueueDepths(RabbitMqAddress address, Lanes lanes, TimeProvider time) : IAsyncDisposable
 {
-    // Of a queue that is not there, the question costs a channel.
-    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(20);
+    // Of a queue that is not there, the question costs a channel, and a line in the broker's log.
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMinutes(2);
 
     private readonly Dictionary<string, DateTimeOffset> _missing = [];
     private readonly SemaphoreSlim _turn = new(1);
@@ -88,6 +88,12 @@ internal sealed class QueueDepths(RabbitMqAddress address, Lanes lanes, TimeProv
         if (_channel is { IsOpen: true })
         {
             return _channel;
+        }
+
+        if (_channel is not null)
+        {
+            await _channel.DisposeAsync();
+            _channel = null;
         }
 
         if (_connection is not { IsOpen: true })

@@ -6,12 +6,18 @@ const figures = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 }
 const byHour = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const bySecond = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const byMillisecond = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const byDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 export const count = (value) => whole.format(value);
 export const short = (value) => compact.format(value);
 export const hour = (value) => byHour.format(new Date(value));
-export const precise = (value) => byMillisecond.format(new Date(value));
+
+/** To the millisecond, with the day where that is another. */
+export function precise(value) {
+  const date = new Date(value);
+  return date.toDateString() === new Date().toDateString() ? byMillisecond.format(date) : `${day.format(date)}, ${byMillisecond.format(date)}`;
+}
 
 /** A rate a second: a slow one keeps its tenth, and what happens at all is never shown as nothing. */
 export function rate(value) {
@@ -55,7 +61,7 @@ export function between(earlier, later) {
 }
 
 export function megabytes(bytes) {
-  return `${whole.format(bytes / 1_048_576)} MB`;
+  return `${whole.format(bytes / 1_000_000)} MB`;
 }
 
 /** One word for one, another for more. */

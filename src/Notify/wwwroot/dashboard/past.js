@@ -26,7 +26,7 @@ export class Past {
     const isFirst = this.#last === undefined || time - this.#last > GAP;
     this.#last = time;
     if (time > (this.rates.at(-1)?.time ?? 0)) this.rates.push({ ...now, time });
-    if (backlog) this.backlogs.push({ time, queued: inQueues(backlog), waiting: backlog.waitingPushes, hasQueues: backlog.queues.length > 0 });
+    if (backlog && !isStale(backlog, at)) this.backlogs.push({ time, queued: inQueues(backlog), waiting: backlog.waitingPushes, hasQueues: backlog.queues.length > 0 });
     for (const points of [this.rates, this.backlogs]) while (points[0]?.time < time - SPAN) points.shift();
     this.#note(pushServices, time, isFirst);
   }
@@ -54,6 +54,11 @@ export class Past {
     const earlier = this.backlogs.findLast(({ time }) => time <= last.time - 60_000 && time > last.time - 90_000);
     return earlier ? last.queued + last.waiting - earlier.queued - earlier.waiting : 0;
   }
+}
+
+/** Whether the queues could not be looked into lately. */
+export function isStale(backlog, at) {
+  return Date.parse(at) - Date.parse(backlog.at) > GAP;
 }
 
 /** Where nothing was told for a while, a line has to break. */

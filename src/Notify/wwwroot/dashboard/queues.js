@@ -1,7 +1,8 @@
 import { $, bars, element, fill } from "./elements.js";
+import { isStale } from "./past.js";
 import { count, long, many, time } from "./format.js";
 
-export function showQueues({ backlog }) {
+export function showQueues({ at, backlog }) {
   if (!backlog) {
     fill($("queues"), element("p", { className: "empty" }, "Not looked into yet."));
     return;
@@ -11,6 +12,7 @@ export function showQueues({ backlog }) {
   const lanes = stages.filter(([, its]) => its.length > 1 || its[0].name !== its[0].stage);
   const single = stages.filter(([, its]) => its.length === 1 && its[0].name === its[0].stage);
   fill($("queues"),
+    ...(isStale(backlog, at) ? [block("stale", "As they were", said(`They could not be looked into since ${time(backlog.at)}: the broker does not answer.`))] : []),
     ...(queues.length === 0 ? [block("mailboxes", "The in-memory bus", said(
       "It cannot be looked into: its queues are this process's own. ", element("b", {}, many(mailboxes, "push", "pushes")), ` ${mailboxes === 1 ? "waits" : "wait"} in mailboxes for an earlier one of their subscription.`))] : []),
     ...lanes.map(([stage, its]) => block(stage, `${stage}, ${count(total(its))} in ${many(its.length, "lane")}`, list(its, ({ name }) => name.slice(stage.length + 1)))),

@@ -94,6 +94,12 @@ namespace Notify.Store.Migrations.SqlServer
                     b.Property<DateTimeOffset>("At")
                         .HasColumnType("datetimeoffset");
 
+                    b.Property<long>("InsertionOrder")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint");
+
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("InsertionOrder"));
+
                     b.Property<string>("Reason")
                         .HasColumnType("nvarchar(max)");
 
@@ -102,7 +108,14 @@ namespace Notify.Store.Migrations.SqlServer
 
                     b.HasKey("MessageId", "SubscriptionId", "Attempt");
 
+                    SqlServerKeyBuilderExtensions.IsClustered(b.HasKey("MessageId", "SubscriptionId", "Attempt"), false);
+
                     b.HasIndex("At");
+
+                    b.HasIndex("InsertionOrder")
+                        .IsUnique();
+
+                    SqlServerIndexBuilderExtensions.IsClustered(b.HasIndex("InsertionOrder"));
 
                     b.ToTable("DeliveryAttempts");
                 });

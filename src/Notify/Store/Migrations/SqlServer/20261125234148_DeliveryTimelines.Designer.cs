@@ -12,7 +12,7 @@ using Notify.Store;
 namespace Notify.Store.Migrations.SqlServer
 {
     [DbContext(typeof(SqlServerNotifyDbContext))]
-    [Migration("20261125222414_DeliveryTimelines")]
+    [Migration("20261125234148_DeliveryTimelines")]
     partial class DeliveryTimelines
     {
         /// <inheritdoc />
@@ -97,6 +97,12 @@ namespace Notify.Store.Migrations.SqlServer
                     b.Property<DateTimeOffset>("At")
                         .HasColumnType("datetimeoffset");
 
+                    b.Property<long>("InsertionOrder")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint");
+
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("InsertionOrder"));
+
                     b.Property<string>("Reason")
                         .HasColumnType("nvarchar(max)");
 
@@ -105,7 +111,14 @@ namespace Notify.Store.Migrations.SqlServer
 
                     b.HasKey("MessageId", "SubscriptionId", "Attempt");
 
+                    SqlServerKeyBuilderExtensions.IsClustered(b.HasKey("MessageId", "SubscriptionId", "Attempt"), false);
+
                     b.HasIndex("At");
+
+                    b.HasIndex("InsertionOrder")
+                        .IsUnique();
+
+                    SqlServerIndexBuilderExtensions.IsClustered(b.HasIndex("InsertionOrder"));
 
                     b.ToTable("DeliveryAttempts");
                 });

@@ -34,11 +34,14 @@ namespace Notify.Store.Migrations.SqlServer
                     Attempt = table.Column<int>(type: "int", nullable: false),
                     Status = table.Column<int>(type: "int", nullable: true),
                     Reason = table.Column<string>(type: "nvarchar(max)", nullable: true),
-                    At = table.Column<DateTimeOffset>(type: "datetimeoffset", nullable: false)
+                    At = table.Column<DateTimeOffset>(type: "datetimeoffset", nullable: false),
+                    InsertionOrder = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1")
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_DeliveryAttempts", x => new { x.MessageId, x.SubscriptionId, x.Attempt });
+                    table.PrimaryKey("PK_DeliveryAttempts", x => new { x.MessageId, x.SubscriptionId, x.Attempt })
+                        .Annotation("SqlServer:Clustered", false);
                 });
 
             migrationBuilder.CreateIndex(
@@ -50,6 +53,13 @@ namespace Notify.Store.Migrations.SqlServer
                 name: "IX_DeliveryAttempts_At",
                 table: "DeliveryAttempts",
                 column: "At");
+
+            migrationBuilder.CreateIndex(
+                name: "IX_DeliveryAttempts_InsertionOrder",
+                table: "DeliveryAttempts",
+                column: "InsertionOrder",
+                unique: true)
+                .Annotation("SqlServer:Clustered", true);
         }
 
         /// <inheritdoc />
