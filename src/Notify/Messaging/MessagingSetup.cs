@@ -54,11 +54,15 @@ public static class MessagingSetup
             bus.AddNotifyOutbox(StoreSetup.KindOf(configuration));
             if (address is not null)
             {
-                bus.UseNotifyRabbitMq(address);
+                bus.UseNotifyRabbitMq(address, configuration);
             }
             else
             {
-                bus.UsingInMemory((context, configurator) => configurator.ConfigureEndpoints(context));
+                bus.UsingInMemory((context, configurator) =>
+                {
+                    configurator.UseSamplingDecisions(configuration);
+                    configurator.ConfigureEndpoints(context);
+                });
             }
         });
     }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Caching.Memory;
+using Microsoft.Extensions.Internal;
 using Microsoft.Extensions.Options;
 
 namespace Notify.Sending;
@@ -10,7 +11,7 @@ public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvi
 {
     private static readonly TimeSpan Idle = TimeSpan.FromHours(1);
 
-    private readonly MemoryCache _gates = new(new MemoryCacheOptions());
+    private readonly MemoryCache _gates = new(new MemoryCacheOptions { Clock = new Clock(time) });
 
     // The same ones: to look at all of them in the cache would keep them there.
     private readonly ConcurrentDictionary<string, PushServiceGate> _all = new();
@@ -42,4 +43,9 @@ public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvi
 
     /// <inheritdoc />
     public void Dispose() => _gates.Dispose();
+
+    private sealed class Clock(TimeProvider time) : ISystemClock
+    {
+        public DateTimeOffset UtcNow => time.GetUtcNow();
+    }
 }

@@ -63,6 +63,15 @@ internal static class NotifyTracing
     public static void LeaveUntraced(SendContext context) =>
         context.Headers.Set(DiagnosticHeaders.ActivityId, $"00-{ActivityTraceId.CreateRandom()}-{ActivitySpanId.CreateRandom()}-00");
 
+    /// <summary>Says so in a message's header where the current trace is not sampled.</summary>
+    public static void HandOnUnsampled(SendContext context)
+    {
+        if (Activity.Current is { Recorded: false, Id: { } id } && !context.Headers.TryGetHeader(DiagnosticHeaders.ActivityId, out _))
+        {
+            context.Headers.Set(DiagnosticHeaders.ActivityId, id);
+        }
+    }
+
     private sealed class Resumed(Activity? before, Activity? activity) : IDisposable
     {
         public void Dispose()

@@ -1,4 +1,5 @@
 using System.Reflection;
+using MassTransit;
 using MassTransit.Logging;
 using MassTransit.Monitoring;
 using Microsoft.Extensions.Options;
@@ -27,7 +28,7 @@ internal static class TelemetrySetup
 
     public static void AddNotifyTelemetry(this WebApplicationBuilder builder)
     {
-        var hasCollector = OtlpKeys.Any(key => builder.Configuration[key] is { Length: > 0 });
+        var hasCollector = HasCollector(builder.Configuration);
         var port = PrometheusPortOf(builder.Configuration);
         if (!hasCollector && port is null)
         {
@@ -53,6 +54,19 @@ internal static class TelemetrySetup
                     .AddAspNetCoreInstrumentation(options => options.Filter = context => !IsForMachines(context.Request.Path)))
                 .WithLogging(_ => { }, logs => logs.IncludeFormattedMessage = true)
                 .UseOtlpExporter();
+        }
+    }
+
+    /// <summary>Whether traces, metrics and logs go to a collector.</summary>
+    public static bool HasCollector(IConfiguration configuration) => OtlpKeys.Any(key => configuration[key] is { Length: > 0 });
+
+    /// <summary>Hands on with each message that its trace is not sampled. MassTransit is silent then, and whoever gets the message would begin a trace of their own.</summary>
+    public static void UseSamplingDecisions(this IBusFactoryConfigurator bus, IConfiguration configuration)
+    {
+        if (HasCollector(configuration))
+        {
+            bus.ConfigureSend(pipe => pipe.UseExecute(NotifyTracing.HandOnUnsampled));
+            bus.ConfigurePublish(pipe => pipe.UseExecute(NotifyTracing.HandOnUnsampled));
         }
     }
 

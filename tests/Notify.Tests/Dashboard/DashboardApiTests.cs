@@ -71,12 +71,13 @@ public sealed class DashboardApiTests
 
         var found = await Eventually.GetAsync(
             () => http.GetFromJsonAsync<JsonElement>($"api/dashboard/messages/{message}", Cancellation),
-            seen => seen.GetProperty("deliveries") is var rows && rows.GetArrayLength() == 1 && rows[0].GetProperty("state").GetString() == "clicked");
+            seen => seen.GetProperty("deliveries") is var rows && rows.GetArrayLength() == 1 && rows[0].GetProperty("events").GetArrayLength() == 7);
 
         var events = found.GetProperty("deliveries")[0].GetProperty("events").EnumerateArray().ToList();
         Assert.Equal(["posted", "fannedOut", "attempted", "attempted", "accepted", "displayed", "clicked"], events.Select(each => each.GetProperty("what").GetString()));
         Assert.Equal([1, 2, 3], events.GetRange(2, 3).Select(each => each.GetProperty("attempt").GetInt32()));
         Assert.Equal([503, 503, 201], events.GetRange(2, 3).Select(each => each.GetProperty("status").GetInt32()));
+        Assert.Equal("clicked", found.GetProperty("deliveries")[0].GetProperty("state").GetString());
         Assert.Equal(1, found.GetProperty("states").GetProperty("accepted").GetInt32());
 
         var user = await http.GetFromJsonAsync<JsonElement>("api/dashboard/users?id=ada", Cancellation);

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using Notify.Sending;
 using Notify.WebPush;
@@ -44,6 +45,41 @@ public sealed class PushServiceGateTests
         answer.SetResult(Accepted);
         Assert.IsType<Passage.Made>(await probe);
         Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+    }
+
+    [Fact]
+    public async Task One_that_nobody_pushes_to_any_more_is_not_said_to_be_down_for_ever()
+    {
+        Assert.Equal(BreakerState.Closed, _gate.Breaker);
+        await OpenAsync();
+        Assert.Equal(BreakerState.Open, _gate.Breaker);
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(BreakerState.HalfOpen, _gate.Breaker);
+        await PassAsync(Accepted);
+        Assert.Equal(BreakerState.Closed, _gate.Breaker);
+    }
+
+    [Fact]
+    public async Task A_gate_that_nothing_passes_for_an_hour_is_forgotten_however_often_all_are_looked_at()
+    {
+        using var gates = new PushServiceGates(Options.Create(new SendingOptions()), _time, NullLogger<PushServiceGate>.Instance);
+        gates.Of(new Uri("https://one.example.com/push"));
+        gates.Of(new Uri("https://other.example.com/push"));
+
+        for (var minutes = 0; minutes < 70; minutes += 5)
+        {
+            _time.Advance(TimeSpan.FromMinutes(5));
+            gates.Of(new Uri("https://other.example.com/push"));
+            Assert.Contains(gates.All(), gate => gate.Host == "other.example.com");
+        }
+
+        await Eventually.TrueAsync(() =>
+        {
+            gates.Of(new Uri("https://other.example.com/push"));
+            return gates.All().Count == 1;
+        });
     }
 
     [Fact]

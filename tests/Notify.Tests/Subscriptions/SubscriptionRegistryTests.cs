@@ -352,6 +352,9 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
         // As a page that does not name it would register it: with the wrong one. The next visit mends it.
         await NotifyService.RegisterAsync(http, subscription.ToJson());
         await NotifyService.RegisterAsync(http, subscription.ToJson()[..^1] + $$""","applicationServerKey":"{{next.PublicKey}}"}""");
+
+        // One that does not name it again changes nothing of that.
+        await NotifyService.RegisterAsync(http, subscription.ToJson());
         var id = Guid.NewGuid();
         await service.PostAsync(new { messageId = id, recipientIds = new[] { "ada" }, title = "signed with the right key" });
 

@@ -68,6 +68,39 @@ public sealed class TracingTests : IDisposable
     }
 
     [Fact]
+    public async Task What_its_publisher_did_not_sample_stays_unsampled_over_a_wait()
+    {
+        // Nothing listens there; the default is to sample what its parent does, and what has none.
+        _listener.Dispose();
+        await using var service = await NotifyService.StartAsync("--OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9");
+        await using var browser = await Browser.OpenAsync(service);
+        await service.SubscribeAsync(browser.Agent, "ada");
+        service.Push.Faults.Add(new PushFault { Status = 503, Times = 1 });
+        var recorded = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener { ShouldListenTo = source => source.Name == NotifyTracing.SourceName, ActivityStopped = recorded.Enqueue };
+        ActivitySource.AddActivityListener(listener);
+
+        var messages = new[] { Guid.NewGuid(), Guid.NewGuid() };
+        foreach (var id in messages)
+        {
+            using var unsampled = new Activity("publish").SetParentId(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.None).Start();
+            await service.Services.GetRequiredService<IBus>().Publish(new MessagePosted { MessageId = id, ConversationId = "room", RecipientIds = ["ada"], Title = "Hello" }, Cancellation);
+        }
+
+        foreach (var id in messages)
+        {
+            await service.SettledAfterWaitsAsync(id, 1);
+        }
+
+        var traced = Guid.NewGuid();
+        Activity.Current = null;
+        await service.Services.GetRequiredService<IBus>().Publish(new MessagePosted { MessageId = traced, RecipientIds = ["ada"], Title = "Hello" }, Cancellation);
+        await service.SettledAfterWaitsAsync(traced, 1);
+        await Eventually.TrueAsync(() => recorded.Any(span => span.Recorded && traced.Equals(span.GetTagItem("notify.message.id"))));
+        Assert.DoesNotContain(recorded, span => span.Recorded && messages.Any(id => id.Equals(span.GetTagItem("notify.message.id"))));
+    }
+
+    [Fact]
     public async Task No_span_holds_an_endpoint_or_a_key()
     {
         await using var service = await NotifyService.StartAsync("--Notify:Sending:MaxAttempts=1");

@@ -20,10 +20,11 @@ internal static class RabbitMqSetup
         .AddSingleton<PushSender, LanePushSender>()
         .AddHostedService<LaneCheck>();
 
-    public static void UseNotifyRabbitMq(this IBusRegistrationConfigurator bus, RabbitMqAddress address)
+    public static void UseNotifyRabbitMq(this IBusRegistrationConfigurator bus, RabbitMqAddress address, IConfiguration configuration) => bus.UsingRabbitMq((context, rabbit) =>
     {
-        bus.UsingRabbitMq((context, rabbit) => Configure(context, rabbit, address));
-    }
+        rabbit.UseSamplingDecisions(configuration);
+        Configure(context, rabbit, address);
+    });
 
     private static void Configure(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, RabbitMqAddress address)
     {
