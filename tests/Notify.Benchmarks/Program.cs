@@ -1,10 +1,33 @@
 using BenchmarkDotNet.Running;
 using Notify.Benchmarks;
+using Notify.Benchmarks.Load;
 
-if (args is ["encryption", ..])
+switch (args)
 {
-    return EncryptionTable.Print(Console.Out);
+    case ["encryption", ..]:
+        return EncryptionTable.Print(Console.Out);
+    case ["whole-way", .. var options]:
+        await WholeWay.RunAsync(options);
+        return 0;
+    case ["latency", .. var options]:
+        await Latency.RunAsync(options);
+        return 0;
+    case ["large-audience", .. var options]:
+        await LargeAudience.RunAsync(options);
+        return 0;
+    case ["growth", .. var options]:
+        await Growth.RunAsync(options);
+        return 0;
+    case ["embedded", .. var options]:
+        await Embedded.RunAsync(options);
+        return 0;
+    case [Embedded.BareLoop]:
+        await Embedded.RunLoopAsync();
+        return 0;
+    case [NothingWorker.Command]:
+        await NothingWorker.RunAsync();
+        return 0;
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(EncryptionBenchmark).Assembly).Run(args);
+        return 0;
 }
-
-BenchmarkSwitcher.FromAssembly(typeof(EncryptionBenchmark).Assembly).Run(args);
-return 0;

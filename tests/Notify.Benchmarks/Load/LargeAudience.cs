@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using System.Globalization;
+using Notify.IntegrationTests.Faults;
+using Notify.WebPush;
+
+namespace Notify.Benchmarks.Load;
+
+/// <summary>One event to 50,000 recipients with two subscriptions each, and a small one right behind it: when the first push is made, when the small one's is, what becomes of the worker's memory.</summary>
+internal static class LargeAudience
+{
+    private const int Users = 50_000;
+    private const int PerUser = 2;
+
+    public static async Task RunAsync(string[] args)
+    {
+        await using var stage = await LoadStage.StartAsync(Users, PerUser);
+        await using var worker = await stage.StartWorkerAsync();
+        await Measurement.TakeAsync(stage, worker, WholeWay.Number(args, "--warm-up", 20_000));
+        Console.WriteLine("| round | first push s | small message's push s | the last s | memory before MB | at most MB |");
+        Console.WriteLine("| ---: | ---: | ---: | ---: | ---: | ---: |");
+        var samples = new List<(double Seconds, double Megabytes)>();
+        for (var round = 1; round <= WholeWay.Number(args, "--rounds", 3); round++)
+        {
+            samples = await MeasureAsync(stage, worker, round);
+        }
+
+        if (WholeWay.Text(args, "--plot") is { } file)
+        {
+            await File.WriteAllTextAsync(file, Plot.Draw("seconds since the event was confirmed", new PlotLine("memory of the worker, MB", [.. samples.Select(sample => (sample.Seconds, sample.Megabytes))])));
+        }
+    }
+
+    private static async Task<List<(double Seconds, double Megabytes)>> MeasureAsync(LoadStage stage, IntegrationTests.RabbitMq.WorkerProcess worker, int round)
+    {
+        await using var channel = await stage.OpenChannelAsync();
+        var large = LoadStage.NewEvent([.. Enumerable.Range(0, Users).Select(LoadStage.UserOf)]);
+        var small = LoadStage.NewEvent([LoadStage.UserOf(7)]);
+        var received = await stage.Push.ReceivedAsync();
+        var before = worker.ResidentMegabytes;
+        await LoadStage.PublishAsync(channel, large);
+        var (confirmed, started) = (DateTimeOffset.UtcNow, Stopwatch.GetTimestamp());
+        await LoadStage.PublishAsync(channel, small);
+        var smallConfirmed = DateTimeOffset.UtcNow;
+        var samples = new List<(double Seconds, double Megabytes)>();
+        while (await stage.Push.ReceivedAsync() < received + ((Users + 1) * PerUser))
+        {
+            samples.Add((Stopwatch.GetElapsedTime(started).TotalSeconds, worker.ResidentMegabytes));
+            await Task.Delay(200);
+        }
+
+        var answers = await stage.Push.AnswersAsync();
+        var pushes = answers[PushTopic.From($"{large.MessageId}")].ToList();
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"| {round} | {(pushes.Min() - confirmed).TotalSeconds:0.00} | {(answers[PushTopic.From($"{small.MessageId}")].Max() - smallConfirmed).TotalSeconds:0.00} | {(pushes.Max() - confirmed).TotalSeconds:0.0} | {before:0} | {samples.Max(sample => sample.Megabytes):0} |"));
+        return samples;
+    }
+}

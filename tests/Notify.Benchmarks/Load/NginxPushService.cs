@@ -1,0 +1,149 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.RegularExpressions;
+using Notify.IntegrationTests.Brokers;
+
+namespace Notify.Benchmarks.Load;
+
+/// <summary>
+/// A push service that costs next to nothing: nginx, which answers every POST with 201, over TLS by HTTP/2 or HTTP/1.1, on as many ports as there are to be push
+/// services. Its log tells when each push was answered, to the millisecond.
+/// </summary>
+internal sealed partial class NginxPushService : IAsyncDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("notify-nginx-");
+    private readonly HttpClient _status = new();
+    private readonly Process _process;
+    private readonly int _statusPort;
+    private long _asked;
+
+    private NginxPushService(int[] ports)
+    {
+        (_statusPort, Origins) = (ports[0], [.. ports[1..].Select(port => new Uri($"https://localhost:{port}"))]);
+        WriteCertificate();
+        File.WriteAllText(Path.Combine(_folder.FullName, "nginx.conf"), Configuration(ports[0], ports[1..]));
+        _process = Process.Start(new ProcessStartInfo("setsid", ["nginx", "-p", _folder.FullName, "-c", "nginx.conf", "-e", "error.log"]))!;
+    }
+
+    /// <summary>The push services.</summary>
+    public IReadOnlyList<Uri> Origins { get; }
+
+    /// <summary>The authority to trust, as PEM.</summary>
+    public string CertificateFile => Path.Combine(_folder.FullName, "server.pem");
+
+    /// <summary>Its processes.</summary>
+    public IReadOnlyList<int> Processes => ProcessTimes.TreeOf(_process.Id);
+
+    private string LogFile => Path.Combine(_folder.FullName, "pushes.log");
+
+    /// <summary>Starts so many push services.</summary>
+    public static Task<NginxPushService> StartAsync(int count = 1) => LoopbackPorts.UseAsync(1 + count, async ports =>
+    {
+        var service = new NginxPushService(ports);
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                await service.ReceivedAsync();
+                return service;
+            }
+            catch (HttpRequestException) when (!service._process.HasExited && attempt < 100)
+            {
+                await Task.Delay(20);
+            }
+            catch (HttpRequestException exception)
+            {
+                await service.DisposeAsync();
+                throw new IOException("nginx did not start: apt-get install -y --no-install-recommends nginx", exception);
+            }
+        }
+    });
+
+    /// <summary>Pushes answered so far.</summary>
+    public async Task<long> ReceivedAsync()
+    {
+        var status = await _status.GetStringAsync(new Uri($"http://127.0.0.1:{_statusPort}/"));
+        _asked++;
+        return long.Parse(Counts().Match(status).Groups[1].ValueSpan, CultureInfo.InvariantCulture) - _asked;
+    }
+
+    /// <summary>Waits until so many were answered in all.</summary>
+    /// <exception cref="TimeoutException">None came for a minute.</exception>
+    public async Task ReceivedAsync(long count)
+    {
+        var (last, since) = (-1L, Stopwatch.GetTimestamp());
+        while (await ReceivedAsync() is var received && received < count)
+        {
+            if (received != last)
+            {
+                (last, since) = (received, Stopwatch.GetTimestamp());
+            }
+            else if (Stopwatch.GetElapsedTime(since) > TimeSpan.FromMinutes(1))
+            {
+                throw new TimeoutException($"The push service has {received} of {count} pushes, and no more come.");
+            }
+
+            await Task.Delay(20);
+        }
+    }
+
+    /// <summary>When each push was answered, by its topic; of pushes that share one, all.</summary>
+    public async Task<ILookup<string, DateTimeOffset>> AnswersAsync()
+    {
+        using var reader = new StreamReader(new FileStream(LogFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        return (await reader.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')).ToLookup(
+            fields => fields[1], fields => DateTimeOffset.UnixEpoch.AddSeconds(double.Parse(fields[0], CultureInfo.InvariantCulture)));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            using var kill = Process.Start("kill", ["-s", "TERM", $"{_process.Id}"]);
+            await _process.WaitForExitAsync();
+        }
+
+        _process.Dispose();
+        _status.Dispose();
+        _folder.Delete(recursive: true);
+    }
+
+    private static string Configuration(int statusPort, int[] ports) => $$"""
+        daemon off;
+        worker_processes 1;
+        pid nginx.pid;
+        events { worker_connections 4096; }
+        http {
+          log_format answers '$msec $http_topic';
+          access_log pushes.log answers;
+          server_tokens off;
+          client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+          keepalive_requests 1000000000;
+          ssl_certificate server.pem;
+          ssl_certificate_key server.key;
+          ssl_session_cache shared:tls:1m;
+          server { listen 127.0.0.1:{{statusPort}}; location / { stub_status; access_log off; } }
+          {{string.Concat(ports.Select(port => $"server {{ listen 127.0.0.1:{port} ssl http2; location / {{ return 201; }} }}\n"))}}
+        }
+        """;
+
+    private void WriteCertificate()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName("localhost");
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, 0, critical: true));
+        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(30));
+        File.WriteAllText(CertificateFile, certificate.ExportCertificatePem());
+        File.WriteAllText(Path.Combine(_folder.FullName, "server.key"), key.ExportPkcs8PrivateKeyPem());
+    }
+
+    [GeneratedRegex(@"handled requests\s+\d+ \d+ (\d+)")]
+    private static partial Regex Counts();
+}
