@@ -1,9 +1,7 @@
 using MassTransit;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Messaging;
-using Notify.Store;
 using Notify.Telemetry;
 using Notify.WebPush;
 
@@ -18,7 +16,7 @@ namespace Notify.Fanout;
 /// remembered last: where that fails, or a crash comes before it, the parts are sent again, and each of them is known; a crash after it has lost nothing.
 /// </remarks>
 public sealed partial class UserFanoutConsumer(
-    NotifyDbContext db, Lanes lanes, NotifyMetrics metrics, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
+    FanoutLedger ledger, Lanes lanes, NotifyMetrics metrics, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
 {
     // A TTL of 0 means now or never; the way through the bus is granted this much.
     private static readonly TimeSpan NowOrNever = TimeSpan.FromSeconds(30);
@@ -35,7 +33,7 @@ public sealed partial class UserFanoutConsumer(
 
         // (2)
         var messageId = message.MessageId;
-        if (await db.FannedOutParts.AnyAsync(known => known.MessageId == messageId && known.Offset == 0 && known.Count == 0, context.CancellationToken))
+        if (await ledger.ContainsAsync(messageId, offset: 0, count: 0).WaitAsync(context.CancellationToken))
         {
             LogDuplicate(messageId);
             return;
@@ -67,8 +65,7 @@ public sealed partial class UserFanoutConsumer(
         }
 
         // (5)
-        db.FannedOutParts.Add(new FannedOutPart { MessageId = messageId, FannedOutAt = time.GetUtcNow(), PublishedAt = published });
-        await db.SaveChangesAsync(context.CancellationToken);
+        await ledger.AddAsync(new FannedOutPart { MessageId = messageId, FannedOutAt = time.GetUtcNow(), PublishedAt = published }).WaitAsync(context.CancellationToken);
         metrics.FannedOut();
     }
 

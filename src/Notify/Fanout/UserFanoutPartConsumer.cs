@@ -1,5 +1,4 @@
 using MassTransit;
-using Microsoft.EntityFrameworkCore;
 using Notify.Contracts;
 using Notify.Messaging;
 using Notify.Store;
@@ -16,7 +15,7 @@ namespace Notify.Fanout;
 /// Within a part there is one push for a subscription, so those go at once. The part is remembered last: a crash before that fans it out again, a crash after it has lost
 /// nothing. What was sent is not sent again because it could not be remembered.</remarks>
 public sealed partial class UserFanoutPartConsumer(
-    NotifyDbContext db, SubscriptionCache subscriptions, PushSender sender, NotifyMetrics metrics, TimeProvider time, ILogger<UserFanoutPartConsumer> logger) : IConsumer<UserFanoutPart>
+    FanoutLedger ledger, SubscriptionCache subscriptions, PushSender sender, NotifyMetrics metrics, TimeProvider time, ILogger<UserFanoutPartConsumer> logger) : IConsumer<UserFanoutPart>
 {
     private const int MostAtOnce = 500;
 
@@ -28,8 +27,7 @@ public sealed partial class UserFanoutPartConsumer(
 
         // (1)
         var (messageId, offset, count) = (part.MessageId, part.Offset, part.RecipientIds.Count);
-        var known = db.FannedOutParts.Where(row => row.MessageId == messageId && row.Offset == offset && row.Count == count);
-        if (offset is not null && await known.AnyAsync(context.CancellationToken))
+        if (offset is not null && await ledger.ContainsAsync(messageId, offset.Value, count).WaitAsync(context.CancellationToken))
         {
             LogDuplicate(messageId, offset);
             return;
@@ -59,23 +57,27 @@ public sealed partial class UserFanoutPartConsumer(
         // (4)
         if (offset is not null)
         {
-            await RememberAsync(new FannedOutPart { MessageId = messageId, Offset = offset.Value, Count = count, FannedOutAt = time.GetUtcNow() }, known);
+            await RememberAsync(new FannedOutPart { MessageId = messageId, Offset = offset.Value, Count = count, FannedOutAt = time.GetUtcNow() });
         }
     }
 
     // It counts from here on, even where the host stops meanwhile.
-    private async Task RememberAsync(FannedOutPart part, IQueryable<FannedOutPart> known)
+    private async Task RememberAsync(FannedOutPart part)
     {
         var isFirstTry = true;
-        db.FannedOutParts.Add(part);
         try
         {
             await Patience.TryAsync(time, async () =>
             {
                 // The first may have been committed though its answer was lost.
-                var isKnown = !isFirstTry && await known.AnyAsync(CancellationToken.None);
+                var isKnown = !isFirstTry && await ledger.ContainsAsync(part.MessageId, part.Offset, part.Count);
                 isFirstTry = false;
-                return isKnown || await db.SaveChangesAsync(CancellationToken.None) > 0;
+                if (!isKnown)
+                {
+                    await ledger.AddAsync(part);
+                }
+
+                return true;
             });
         }
         catch (Exception exception)

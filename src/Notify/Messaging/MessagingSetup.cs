@@ -24,6 +24,7 @@ public static class MessagingSetup
         bus.TryAddSingleton<Workers>();
         bus.TryAddSingleton<OneAtATime>();
         bus.TryAddSingleton<Lanes>();
+        bus.TryAddSingleton<FanoutLedger>();
         bus.TryAddSingleton<MailboxPushSender>();
         bus.TryAddSingleton<PushSender>(provider => provider.GetRequiredService<MailboxPushSender>());
         bus.AddConsumer<UserFanoutConsumer, UserFanoutConsumerDefinition>();

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Deliveries;
+using Notify.Fanout;
 using Notify.Messaging.Outbox;
 using Notify.Sending;
 using Notify.Store;
@@ -125,7 +126,11 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
         await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == digest, Cancellation);
         await db.Subscriptions.CountAsync(known => known.UserId == userId && known.EndpointDigest != digest, Cancellation);
         await db.Subscriptions.AsNoTracking().Where(known => known.UserId == userId).OrderBy(known => known.Id).ToListAsync(Cancellation);
-        await db.FannedOutParts.AnyAsync(known => known.MessageId == messageId && known.Offset == 0 && known.Count == PartSize, Cancellation);
+        await using (var ledger = new FanoutLedger(store.Factory))
+        {
+            await ledger.ContainsAsync(messageId, 0, PartSize);
+        }
+
         await db.Deliveries.Where(delivery => delivery.MessageId == messageId).ToListAsync(Cancellation);
         var messages = await OutboxDelivery<NotifyDbContext>.OldestOf(db, [Guid.NewGuid()], 100).ToListAsync(Cancellation);
         await OutboxDelivery<NotifyDbContext>.DeleteAsync(db, messages, Cancellation);

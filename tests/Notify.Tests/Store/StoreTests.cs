@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Notify.Deliveries;
+using Notify.Fanout;
 using Notify.Subscriptions;
 
 namespace Notify.Tests.Store;
@@ -53,6 +54,37 @@ public abstract class StoreTests : IAsyncLifetime
             Assert.All(found, row => Assert.Equal(name.Trim(), row.UserId.Trim()));
             Assert.Equal(name, (await db.Subscriptions.AsNoTracking().SingleAsync(row => row.EndpointDigest == digest, Cancellation)).UserId);
         }
+    }
+
+    [Fact]
+    public async Task The_ledger_knows_a_part_by_its_message_and_its_place_and_no_other()
+    {
+        await using var ledger = new FanoutLedger(_store.Factory);
+        var (message, other) = (Guid.NewGuid(), Guid.NewGuid());
+
+        await Task.WhenAll(AddAsync(message, 0, 0), AddAsync(message, 0, 500), AddAsync(message, 500, 500), AddAsync(other, 0, 20));
+
+        Assert.All(await Task.WhenAll(ledger.ContainsAsync(message, 0, 0), ledger.ContainsAsync(message, 500, 500), ledger.ContainsAsync(other, 0, 20)), Assert.True);
+        Assert.All(
+            await Task.WhenAll(ledger.ContainsAsync(other, 0, 0), ledger.ContainsAsync(other, 500, 500), ledger.ContainsAsync(message, 0, 20), ledger.ContainsAsync(Guid.NewGuid(), 0, 0)),
+            Assert.False);
+
+        Task AddAsync(Guid id, int offset, int count) => ledger.AddAsync(new FannedOutPart { MessageId = id, Offset = offset, Count = count, FannedOutAt = DateTimeOffset.UtcNow });
+    }
+
+    [Fact]
+    public async Task Of_many_parts_that_are_remembered_at_once_only_the_one_that_is_there_already_fails()
+    {
+        await using var ledger = new FanoutLedger(_store.Factory);
+        var parts = Enumerable.Range(0, 100).Select(_ => new FannedOutPart { MessageId = Guid.NewGuid(), Count = 1, FannedOutAt = DateTimeOffset.UtcNow }).ToList();
+        await ledger.AddAsync(parts[50]);
+
+        var added = parts.ConvertAll(part => ledger.AddAsync(new FannedOutPart { MessageId = part.MessageId, Count = part.Count, FannedOutAt = part.FannedOutAt }));
+
+        await Assert.ThrowsAsync<DbUpdateException>(() => added[50]);
+        added.RemoveAt(50);
+        await Task.WhenAll(added);
+        Assert.All(await Task.WhenAll(parts.Select(part => ledger.ContainsAsync(part.MessageId, 0, 1))), Assert.True);
     }
 
     [Theory]

@@ -1,0 +1,108 @@
+using Microsoft.EntityFrameworkCore;
+using Notify.Sending;
+using Notify.Store;
+
+namespace Notify.Fanout;
+
+/// <summary>
+/// Knows what was fanned out: asks the store for many parts in one query, and adds many in one transaction. While one is under way the next gather; a query and a
+/// transaction for each would be much of what a small message costs.
+/// </summary>
+public sealed class FanoutLedger : IAsyncDisposable
+{
+    private const int MostAtOnce = 64;
+
+    private readonly IDbContextFactory<NotifyDbContext> _store;
+    private readonly Gathering<Entry> _questions;
+    private readonly Gathering<Entry> _additions;
+
+    /// <summary>The ledger of a store.</summary>
+    public FanoutLedger(IDbContextFactory<NotifyDbContext> store)
+    {
+        _store = store;
+        _questions = new Gathering<Entry>(MostAtOnce, AnswerAsync);
+        _additions = new Gathering<Entry>(MostAtOnce, AddAsync);
+    }
+
+    /// <summary>Whether this part, or with offset and count 0 this message, was fanned out before.</summary>
+    public Task<bool> ContainsAsync(Guid messageId, int offset, int count) => Take(_questions, new FannedOutPart { MessageId = messageId, Offset = offset, Count = count });
+
+    /// <summary>Remembers a part, or a message.</summary>
+    /// <exception cref="DbUpdateException">It is there already, among others.</exception>
+    public Task AddAsync(FannedOutPart part) => Take(_additions, part);
+
+    /// <summary>Finishes what was begun.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _questions.DisposeAsync();
+        await _additions.DisposeAsync();
+    }
+
+    private static Task<bool> Take(Gathering<Entry> gathering, FannedOutPart part)
+    {
+        var entry = new Entry(part);
+        gathering.Add(entry);
+        return entry.Done.Task;
+    }
+
+    private async Task AnswerAsync(IReadOnlyList<Entry> questions)
+    {
+        try
+        {
+            var messages = questions.Select(question => question.Part.MessageId).Distinct().ToList();
+            var offsets = questions.Select(question => question.Part.Offset).Distinct().ToList();
+            await using var db = await _store.CreateDbContextAsync();
+            var known = await db.FannedOutParts.AsNoTracking()
+                .Where(part => messages.Contains(part.MessageId) && offsets.Contains(part.Offset))
+                .Select(part => new { part.MessageId, part.Offset, part.Count })
+                .ToHashSetAsync();
+            foreach (var question in questions)
+            {
+                question.Done.SetResult(known.Contains(new { question.Part.MessageId, question.Part.Offset, question.Part.Count }));
+            }
+        }
+        catch (Exception exception)
+        {
+            Fail(questions, exception);
+        }
+    }
+
+    private async Task AddAsync(IReadOnlyList<Entry> additions)
+    {
+        try
+        {
+            await using var db = await _store.CreateDbContextAsync();
+            db.FannedOutParts.AddRange(additions.Select(addition => addition.Part));
+            await db.SaveChangesAsync();
+            foreach (var addition in additions)
+            {
+                addition.Done.SetResult(true);
+            }
+        }
+        catch (DbUpdateException exception) when (additions.Count > 1 && !StoreAway.IsSaidBy(exception))
+        {
+            // One at a time, so that only the one at fault fails.
+            foreach (var addition in additions)
+            {
+                await AddAsync([addition]);
+            }
+        }
+        catch (Exception exception)
+        {
+            Fail(additions, exception);
+        }
+    }
+
+    private static void Fail(IReadOnlyList<Entry> entries, Exception exception)
+    {
+        foreach (var entry in entries)
+        {
+            entry.Done.TrySetException(exception);
+        }
+    }
+
+    private sealed record Entry(FannedOutPart Part)
+    {
+        public TaskCompletionSource<bool> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
