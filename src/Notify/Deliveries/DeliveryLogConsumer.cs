@@ -10,21 +10,28 @@ namespace Notify.Deliveries;
 
 /// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves.</summary>
 public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing ageing, NotifyMetrics metrics, IOptions<DeliveryLogOptions> options, TimeProvider time) :
-    IConsumer<Batch<PushAccepted>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>,
+    IConsumer<Batch<AcceptedPushes>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>,
     IConsumer<Batch<PushDisplayed>>, IConsumer<Batch<PushClicked>>
 {
     /// <inheritdoc />
-    public Task Consume(ConsumeContext<Batch<PushAccepted>> context) =>
-        WriteAsync(Rows(context, push => new Delivery
+    public async Task Consume(ConsumeContext<Batch<AcceptedPushes>> context)
+    {
+        foreach (var pushes in context.Message.SelectMany(message => message.Message.Pushes).Chunk(DeliveryLogConsumerDefinition.BatchSize))
         {
-            MessageId = push.MessageId,
-            SubscriptionId = push.SubscriptionId,
-            UserId = push.UserId,
-            State = DeliveryState.Accepted,
-            Attempts = push.Attempts,
-            Status = push.Status,
-            UpdatedAt = push.At,
-        }), context.CancellationToken);
+            await WriteAsync(
+                Array.ConvertAll(pushes, push => new Delivery
+                {
+                    MessageId = push.MessageId,
+                    SubscriptionId = push.SubscriptionId,
+                    UserId = push.UserId,
+                    State = DeliveryState.Accepted,
+                    Attempts = push.Attempts,
+                    Status = push.Status,
+                    UpdatedAt = push.At,
+                }),
+                context.CancellationToken);
+        }
+    }
 
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushDeferred>> context)
@@ -112,7 +119,8 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
 /// <summary>Queue <c>delivery-log</c>.</summary>
 public sealed class DeliveryLogConsumerDefinition : ConsumerDefinition<DeliveryLogConsumer>
 {
-    private const int BatchSize = 500;
+    /// <summary>Rows written at once.</summary>
+    internal const int BatchSize = 500;
 
     /// <summary>Names the queue.</summary>
     public DeliveryLogConsumerDefinition() => EndpointName = Queues.DeliveryLog;

@@ -25,6 +25,8 @@ public static class MessagingSetup
         bus.TryAddSingleton<OneAtATime>();
         bus.TryAddSingleton<Lanes>();
         bus.TryAddSingleton<FanoutLedger>();
+        bus.TryAddSingleton<AcceptanceReports>();
+        bus.TryAddSingleton<AcceptanceEvents>();
         bus.TryAddSingleton<MailboxPushSender>();
         bus.TryAddSingleton<PushSender>(provider => provider.GetRequiredService<MailboxPushSender>());
         bus.AddConsumer<UserFanoutConsumer, UserFanoutConsumerDefinition>();

@@ -25,6 +25,8 @@ public sealed partial class SubscriptionSendConsumer(
     RetrySchedule schedule,
     PushSender sender,
     ReceiptTokens receipts,
+    AcceptanceReports reports,
+    AcceptanceEvents events,
     NotifyMetrics metrics,
     IOptions<SendingOptions> options,
     IOptions<DeliveryLogOptions> log,
@@ -98,7 +100,7 @@ public sealed partial class SubscriptionSendConsumer(
         {
             case PushOutcome.Accepted:
                 metrics.Accepted(target.Push.Endpoint.Authority, time.GetUtcNow() - UserFanoutConsumer.PublishedAt(push));
-                await context.Publish(new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()), context.CancellationToken);
+                await ReportAcceptanceAsync(context, new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()));
                 await AdvanceAsync(context, line);
                 break;
             case PushOutcome.Expired:
@@ -160,6 +162,9 @@ public sealed partial class SubscriptionSendConsumer(
         activity?.SetOutcome(outcome);
         return outcome;
     }
+
+    private Task ReportAcceptanceAsync(ConsumeContext context, PushAccepted accepted) =>
+        Task.WhenAll(events.PublishAsync(context, accepted), reports.ReportAsync(accepted).WaitAsync(context.CancellationToken));
 
     private async Task ReportWaitAsync(ConsumeContext<SendPush> context, Turn.StoodInLine stood)
     {

@@ -1,0 +1,68 @@
+using MassTransit;
+using Notify.Contracts;
+using Notify.Messaging;
+using Notify.Sending;
+
+namespace Notify.Deliveries;
+
+/// <summary>Acceptances on their way to the delivery log, many in one message.</summary>
+/// <param name="Pushes">One or more.</param>
+public sealed record AcceptedPushes(IReadOnlyList<PushAccepted> Pushes);
+
+/// <summary>
+/// Tells the delivery log of acceptances, many in one message: while one message waits for its confirm, the next acceptances gather. The log gets what nearly every push
+/// ends with, and a message for each would cost the broker, the store and the worker more than the push itself.
+/// </summary>
+/// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push, as ever.</remarks>
+public sealed class AcceptanceReports : IAsyncDisposable
+{
+    // As much as the log holds of a backlog in memory is this many times its prefetch.
+    private const int MostAtOnce = 200;
+
+    private readonly IBus _bus;
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Gathering<Report> _reports;
+
+    /// <summary>Reports over this bus.</summary>
+    public AcceptanceReports(IBus bus) => (_bus, _reports) = (bus, new Gathering<Report>(MostAtOnce, SendAsync));
+
+    /// <summary>Returns when the bus has it.</summary>
+    public Task ReportAsync(PushAccepted accepted)
+    {
+        var report = new Report(accepted);
+        _reports.Add(report);
+        return report.Done.Task;
+    }
+
+    /// <summary>Gives up what the bus has not taken: its push is not acknowledged, and comes again.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _ended.CancelAsync();
+        await _reports.DisposeAsync();
+        _ended.Dispose();
+    }
+
+    private async Task SendAsync(IReadOnlyList<Report> reports)
+    {
+        try
+        {
+            await _bus.Publish(new AcceptedPushes([.. reports.Select(report => report.Accepted)]), publish => publish.RequireQueue(), _ended.Token);
+            foreach (var report in reports)
+            {
+                report.Done.SetResult();
+            }
+        }
+        catch (Exception exception)
+        {
+            foreach (var report in reports)
+            {
+                report.Done.TrySetException(exception);
+            }
+        }
+    }
+
+    private sealed record Report(PushAccepted Accepted)
+    {
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
