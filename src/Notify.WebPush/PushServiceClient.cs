@@ -71,11 +71,16 @@ public sealed class PushServiceClient
     /// Never throws for what the push service or the network does.
     /// </summary>
     /// <exception cref="OperationCanceledException">The caller cancelled before the answer came; whether the push service has the message is not known.</exception>
-    public async Task<PushOutcome> SendAsync(
-        PushSubscription subscription, PushMessage message, VapidKeyPair keys, CancellationToken cancellationToken = default)
+    public Task<PushOutcome> SendAsync(
+        PushSubscription subscription, PushMessage message, VapidKeyPair keys, CancellationToken cancellationToken = default) =>
+        SendAsync(subscription, message, encrypted: null, keys, cancellationToken);
+
+    /// <summary>The same for a message that is encrypted already, so that what is not encryption can be measured alone; null encrypts it here.</summary>
+    internal async Task<PushOutcome> SendAsync(
+        PushSubscription subscription, PushMessage message, byte[]? encrypted, VapidKeyPair keys, CancellationToken cancellationToken)
     {
         // 1.
-        using var request = CreateRequest(subscription, message, keys);
+        using var request = CreateRequest(subscription, message, encrypted, keys);
         using var timeout = new CancellationTokenSource(Timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
@@ -103,14 +108,14 @@ public sealed class PushServiceClient
         }
     }
 
-    private HttpRequestMessage CreateRequest(PushSubscription subscription, PushMessage message, VapidKeyPair keys)
+    private HttpRequestMessage CreateRequest(PushSubscription subscription, PushMessage message, byte[]? encrypted, VapidKeyPair keys)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, subscription.Endpoint)
         {
             // Over plain http there is no negotiation, and HTTP/1.1 is what every server speaks.
             Version = subscription.Endpoint.Scheme == Uri.UriSchemeHttps ? HttpVersion.Version20 : HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
-            Content = CreateContent(subscription, message),
+            Content = CreateContent(subscription, message, encrypted),
         };
         var headers = request.Headers;
         headers.TryAddWithoutValidation("Authorization", _tokens.GetAuthorization(subscription.Endpoint, keys));
@@ -134,19 +139,24 @@ public sealed class PushServiceClient
     }
 
     // The body has an array of its own, not a pooled one: when a request is given up, the connection may still be writing it.
-    private static ByteArrayContent CreateContent(PushSubscription subscription, PushMessage message)
+    private static ByteArrayContent CreateContent(PushSubscription subscription, PushMessage message, byte[]? encrypted)
     {
         if (message.Content.IsEmpty)
         {
             return new ByteArrayContent([]);
         }
 
-        var body = new byte[ContentEncryption.GetEncryptedLength(message.Content.Length)];
-        ContentEncryption.Encrypt(subscription, message.Content.Span, body);
-        var content = new ByteArrayContent(body);
+        var content = new ByteArrayContent(encrypted ?? Encrypt(subscription, message));
         content.Headers.TryAddWithoutValidation("Content-Type", "application/octet-stream");
         content.Headers.TryAddWithoutValidation("Content-Encoding", "aes128gcm");
         return content;
+    }
+
+    private static byte[] Encrypt(PushSubscription subscription, PushMessage message)
+    {
+        var body = new byte[ContentEncryption.GetEncryptedLength(message.Content.Length)];
+        ContentEncryption.Encrypt(subscription, message.Content.Span, body);
+        return body;
     }
 
     private static string ToHeader(PushUrgency urgency) => urgency switch
