@@ -12,6 +12,7 @@ public sealed class PushServiceClient
     private readonly HttpClient _http;
     private readonly VapidTokens _tokens;
     private readonly TimeProvider _time;
+    private readonly RequestTimeouts _timeouts;
 
     /// <summary>A client on an <see cref="HttpClient"/> whose handler is, or behaves as, <see cref="CreateHandler"/>'s.</summary>
     /// <param name="http">Stays the caller's to dispose.</param>
@@ -25,6 +26,7 @@ public sealed class PushServiceClient
         _http = http;
         _tokens = tokens;
         _time = time;
+        _timeouts = new RequestTimeouts(time);
     }
 
     /// <summary>
@@ -81,8 +83,8 @@ public sealed class PushServiceClient
     {
         // 1.
         using var request = CreateRequest(subscription, message, encrypted, keys);
-        using var timeout = new CancellationTokenSource(Timeout, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        var either = _timeouts.Rent(Timeout);
+        var caller = cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), either);
         try
         {
             // 2.
@@ -105,6 +107,12 @@ public sealed class PushServiceClient
         {
             cancellationToken.ThrowIfCancellationRequested();
             return PushOutcomeMapping.MapFailure(e);
+        }
+        finally
+        {
+            // In this order: a cancellation by the caller that is under way ends before the source may serve another request.
+            await caller.DisposeAsync().ConfigureAwait(false);
+            _timeouts.Return(either);
         }
     }
 
