@@ -14,6 +14,13 @@ internal static class HttpTable
 
     private static readonly int[] ContentLengths = [200, 3000];
 
+    // As Notify.csproj has them.
+    private static readonly Dictionary<string, string?> RuntimeSettings = new()
+    {
+        ["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0",
+        ["DOTNET_SYSTEM_BUFFERS_SHAREDARRAYPOOL_MAXARRAYSPERPARTITION"] = "256",
+    };
+
     internal static int Print(TextWriter output)
     {
         Measuring.PinToCore(1);
@@ -59,20 +66,27 @@ internal static class HttpTable
     {
         var target = new PushTarget(server.Origin, contentLength);
         yield return new Row("h2load", contentLength, CreateH2Load(server, target));
-        yield return CreateRow("PushServiceClient, HTTP alone", HttpLoadKind.HttpAlone);
-        yield return CreateRow("PushServiceClient, encryption included", HttpLoadKind.WithEncryption);
+        yield return CreateRow("PushServiceClient, HTTP alone", HttpLoadKind.HttpAlone, RuntimeSettings);
+        yield return CreateRow("the same with .NET's own runtime settings", HttpLoadKind.HttpAlone);
+        yield return CreateRow("PushServiceClient, encryption included", HttpLoadKind.WithEncryption, RuntimeSettings);
         yield return CreateRow("HttpClient as people write it, HTTP/2", HttpLoadKind.HttpClient2);
         yield return CreateRow("HttpClient as people write it, HTTP/1.1", HttpLoadKind.HttpClient1);
         yield return new Row("npm web-push, encryption included", contentLength, seconds => Measuring.ReadNodeOutput(
             "send.mjs", server.Origin, Text(contentLength), Text(HttpLoad.InFlight), Text(seconds)) is { } line ? Sample.Parse(line) : null);
 
-        Row CreateRow(string name, HttpLoadKind kind)
+        Row CreateRow(string name, HttpLoadKind kind, IReadOnlyDictionary<string, string?>? environment = null)
         {
-            var process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["http-load", kind.ToString(), server.Origin, Text(contentLength)])
+            var start = new ProcessStartInfo(Environment.ProcessPath!, ["http-load", kind.ToString(), server.Origin, Text(contentLength)])
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,
-            })!;
+            };
+            foreach (var (variable, value) in environment ?? new Dictionary<string, string?>())
+            {
+                start.Environment[variable] = value;
+            }
+
+            var process = Process.Start(start)!;
             return new Row(name, contentLength, seconds =>
             {
                 process.StandardInput.WriteLine(Text(seconds));
