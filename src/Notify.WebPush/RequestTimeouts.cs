@@ -4,7 +4,7 @@ namespace Notify.WebPush;
 
 /// <summary>
 /// Cancellation sources that end a request after a time, used again once their request is over: a fresh one with its timer, and another to
-/// link it to the caller's, are a twentieth of what a request costs. Keeps as many as requests were ever under way at once.
+/// link it to the caller's, are a tenth of what a request allocates. Keeps as many as requests were ever under way at once.
 /// </summary>
 internal sealed class RequestTimeouts(TimeProvider time)
 {
