@@ -12,6 +12,7 @@ public sealed class PushServiceClient
     private readonly HttpClient _http;
     private readonly VapidTokens _tokens;
     private readonly TimeProvider _time;
+    private readonly RequestTimeouts _timeouts;
 
     /// <summary>A client on an <see cref="HttpClient"/> whose handler is, or behaves as, <see cref="CreateHandler"/>'s.</summary>
     /// <param name="http">Stays the caller's to dispose.</param>
@@ -25,6 +26,7 @@ public sealed class PushServiceClient
         _http = http;
         _tokens = tokens;
         _time = time;
+        _timeouts = new RequestTimeouts(time);
     }
 
     /// <summary>
@@ -71,13 +73,18 @@ public sealed class PushServiceClient
     /// Never throws for what the push service or the network does.
     /// </summary>
     /// <exception cref="OperationCanceledException">The caller cancelled before the answer came; whether the push service has the message is not known.</exception>
-    public async Task<PushOutcome> SendAsync(
-        PushSubscription subscription, PushMessage message, VapidKeyPair keys, CancellationToken cancellationToken = default)
+    public Task<PushOutcome> SendAsync(
+        PushSubscription subscription, PushMessage message, VapidKeyPair keys, CancellationToken cancellationToken = default) =>
+        SendAsync(subscription, message, encrypted: null, keys, cancellationToken);
+
+    /// <summary>The same for a message that is encrypted already, so that what is not encryption can be measured alone; null encrypts it here.</summary>
+    internal async Task<PushOutcome> SendAsync(
+        PushSubscription subscription, PushMessage message, byte[]? encrypted, VapidKeyPair keys, CancellationToken cancellationToken)
     {
         // 1.
-        using var request = CreateRequest(subscription, message, keys);
-        using var timeout = new CancellationTokenSource(Timeout, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        using var request = CreateRequest(subscription, message, encrypted, keys);
+        var either = _timeouts.Rent(Timeout);
+        var caller = cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), either);
         try
         {
             // 2.
@@ -101,16 +108,22 @@ public sealed class PushServiceClient
             cancellationToken.ThrowIfCancellationRequested();
             return PushOutcomeMapping.MapFailure(e);
         }
+        finally
+        {
+            // In this order: a cancellation by the caller that is under way ends before the source may serve another request.
+            await caller.DisposeAsync().ConfigureAwait(false);
+            _timeouts.Return(either);
+        }
     }
 
-    private HttpRequestMessage CreateRequest(PushSubscription subscription, PushMessage message, VapidKeyPair keys)
+    private HttpRequestMessage CreateRequest(PushSubscription subscription, PushMessage message, byte[]? encrypted, VapidKeyPair keys)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, subscription.Endpoint)
         {
             // Over plain http there is no negotiation, and HTTP/1.1 is what every server speaks.
             Version = subscription.Endpoint.Scheme == Uri.UriSchemeHttps ? HttpVersion.Version20 : HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
-            Content = CreateContent(subscription, message),
+            Content = CreateContent(subscription, message, encrypted),
         };
         var headers = request.Headers;
         headers.TryAddWithoutValidation("Authorization", _tokens.GetAuthorization(subscription.Endpoint, keys));
@@ -134,19 +147,24 @@ public sealed class PushServiceClient
     }
 
     // The body has an array of its own, not a pooled one: when a request is given up, the connection may still be writing it.
-    private static ByteArrayContent CreateContent(PushSubscription subscription, PushMessage message)
+    private static ByteArrayContent CreateContent(PushSubscription subscription, PushMessage message, byte[]? encrypted)
     {
         if (message.Content.IsEmpty)
         {
             return new ByteArrayContent([]);
         }
 
-        var body = new byte[ContentEncryption.GetEncryptedLength(message.Content.Length)];
-        ContentEncryption.Encrypt(subscription, message.Content.Span, body);
-        var content = new ByteArrayContent(body);
+        var content = new ByteArrayContent(encrypted ?? Encrypt(subscription, message));
         content.Headers.TryAddWithoutValidation("Content-Type", "application/octet-stream");
         content.Headers.TryAddWithoutValidation("Content-Encoding", "aes128gcm");
         return content;
+    }
+
+    private static byte[] Encrypt(PushSubscription subscription, PushMessage message)
+    {
+        var body = new byte[ContentEncryption.GetEncryptedLength(message.Content.Length)];
+        ContentEncryption.Encrypt(subscription, message.Content.Span, body);
+        return body;
     }
 
     private static string ToHeader(PushUrgency urgency) => urgency switch

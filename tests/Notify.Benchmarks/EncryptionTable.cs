@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace Notify.Benchmarks;
 
@@ -23,13 +21,7 @@ internal static class EncryptionTable
 
     internal static int Print(TextWriter output)
     {
-        // OpenSSL inherits the core.
-        if (OperatingSystem.IsLinux() || OperatingSystem.IsWindows())
-        {
-            using var self = Process.GetCurrentProcess();
-            self.ProcessorAffinity = 1;
-        }
-
+        Measuring.PinToCore(0);
         var rows = ContentLengths.SelectMany(CreateRows).ToList();
         rows.ForEach(row => row.Measure(TimeSpan.FromSeconds(2)));
         rows.ForEach(row => row.Clear());
@@ -52,9 +44,8 @@ internal static class EncryptionTable
             }
         }
 
-        var floor = floors.Count > 0 ? Median(floors) : (double?)null;
-        output.WriteLine($"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, one core, median of {Rounds} interleaved rounds");
-        output.WriteLine();
+        var floor = floors.Count > 0 ? Measuring.Median(floors) : (double?)null;
+        Measuring.PrintHeading(output, Rounds);
         output.WriteLine("| | ops/s | µs | of the floor | bytes allocated |");
         output.WriteLine("| --- | ---: | ---: | ---: | ---: |");
         if (floor is { } value)
@@ -71,7 +62,8 @@ internal static class EncryptionTable
 
         foreach (var (length, rates) in nodeRates.Where(node => node.Value.Count > 0))
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| npm web-push, {length} bytes | {Median(rates):N0} | {1e6 / Median(rates):N1} | {Ratio(Median(rates))} | |"));
+            var nodeRate = Measuring.Median(rates);
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| npm web-push, {length} bytes | {nodeRate:N0} | {1e6 / nodeRate:N1} | {Ratio(nodeRate)} | |"));
         }
 
         return 0;
@@ -92,59 +84,24 @@ internal static class EncryptionTable
         }
     }
 
-    /// <summary>Messages a second; null where Node or the package is not there (<c>npm ci</c> in tests/Notify.Benchmarks/node).</summary>
-    private static double? NodeRate(int contentLength)
-    {
-        var script = Path.Combine(AppContext.BaseDirectory, "../../../node/encrypt.mjs");
-        if (!Directory.Exists(Path.Combine(Path.GetDirectoryName(script)!, "node_modules")))
-        {
-            return null;
-        }
-
-        try
-        {
-            using var node = Process.Start(new ProcessStartInfo("node", [script, contentLength.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardOutput = true })!;
-            var output = node.StandardOutput.ReadToEnd();
-            node.WaitForExit();
-            return node.ExitCode == 0 ? double.Parse(output, CultureInfo.InvariantCulture) : null;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return null;
-        }
-    }
+    /// <summary>Messages a second; null where npm web-push is not there.</summary>
+    private static double? NodeRate(int contentLength) =>
+        Measuring.ReadNodeOutput("encrypt.mjs", contentLength.ToString(CultureInfo.InvariantCulture)) is { } rate ? double.Parse(rate, CultureInfo.InvariantCulture) : null;
 
     /// <summary>1 / (1/ecdh + 1/sign), a second; null when there is no openssl.</summary>
     private static double? OpenSslFloor()
     {
-        try
-        {
-            using var openssl = Process.Start(new ProcessStartInfo("openssl", ["speed", "-mr", "-seconds", "1", "ecdhp256", "ecdsap256"])
-            {
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            })!;
-            openssl.ErrorDataReceived += (_, _) => { };
-            openssl.BeginErrorReadLine();
-            var lines = openssl.StandardOutput.ReadToEnd().Split('\n');
-            openssl.WaitForExit();
-
-            // Machine-readable: "+F5:3:256:<ecdh a second>:..." and "+F4:3:256:<signatures a second>:...".
-            return 1 / ((1 / Rate("+F5:")) + (1 / Rate("+F4:")));
-
-            double Rate(string prefix) =>
-                double.Parse(lines.Last(l => l.StartsWith(prefix, StringComparison.Ordinal)).Split(':')[3], CultureInfo.InvariantCulture);
-        }
-        catch (System.ComponentModel.Win32Exception)
+        if (Measuring.ReadOutput("openssl", ["speed", "-mr", "-seconds", "1", "ecdhp256", "ecdsap256"]) is not { } output)
         {
             return null;
         }
-    }
 
-    private static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToList();
-        return sorted[sorted.Count / 2];
+        // Machine-readable: "+F5:3:256:<ecdh a second>:..." and "+F4:3:256:<signatures a second>:...".
+        var lines = output.Split('\n');
+        return 1 / ((1 / Rate("+F5:")) + (1 / Rate("+F4:")));
+
+        double Rate(string prefix) =>
+            double.Parse(lines.Last(l => l.StartsWith(prefix, StringComparison.Ordinal)).Split(':')[3], CultureInfo.InvariantCulture);
     }
 
     private sealed class Row(string name, Func<int> encrypt)
@@ -153,7 +110,7 @@ internal static class EncryptionTable
 
         internal string Name => name;
 
-        internal double Rate => Median(_rates);
+        internal double Rate => Measuring.Median(_rates);
 
         internal long AllocatedBytes { get; private set; }
 

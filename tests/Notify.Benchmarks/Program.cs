@@ -1,3 +1,4 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
 using Notify.Benchmarks;
 using Notify.Benchmarks.Load;
@@ -27,6 +28,10 @@ switch (args)
     case [NothingWorker.Command]:
         await NothingWorker.RunAsync();
         return 0;
+    case ["http", ..]:
+        return HttpTable.Print(Console.Out);
+    case ["http-load", var kind, var origin, var contentLength]:
+        return await HttpLoad.RunAsync(Enum.Parse<HttpLoadKind>(kind), origin, int.Parse(contentLength, CultureInfo.InvariantCulture), Console.In, Console.Out);
     default:
         BenchmarkSwitcher.FromAssembly(typeof(EncryptionBenchmark).Assembly).Run(args);
         return 0;

@@ -205,6 +205,32 @@ public sealed class PushServiceClientTests : IDisposable
     }
 
     [Fact(Timeout = TooLong)]
+    public async Task A_cancellation_after_the_answer_ends_no_later_request()
+    {
+        using var earlier = new CancellationTokenSource();
+        await using var service = await FakePushService.StartAsync(async context =>
+        {
+            if (context.Request.Path == "/later")
+            {
+                await earlier.CancelAsync();
+            }
+
+            context.Response.StatusCode = 201;
+        });
+        using var http = new HttpClient(service.CreateHandler());
+
+        // By the system's clock, since with no other are the sources of cancellation used again.
+        var client = new PushServiceClient(http, _tokens, TimeProvider.System);
+
+        await client.SendAsync(_userAgent.Subscribe(service.Origin + "/earlier"), new PushMessage(default), _keys, earlier.Token);
+        var outcome = await client.SendAsync(
+            _userAgent.Subscribe(service.Origin + "/later"), new PushMessage(default), _keys, TestContext.Current.CancellationToken);
+
+        Assert.Equal(new PushOutcome.Accepted(201, null), outcome);
+        Assert.True(earlier.IsCancellationRequested);
+    }
+
+    [Fact(Timeout = TooLong)]
     public async Task A_body_of_100_MB_is_not_read_whole()
     {
         const int total = 100_000_000;
