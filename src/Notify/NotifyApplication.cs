@@ -69,6 +69,7 @@ public static class NotifyApplication
 
         // All faults at once, before the first of them surfaces somewhere inside.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
+        app.Services.BeginStoreModel();
         app.UseSecurityHeaders();
         app.UseNotifyMetrics();
         app.UseKnownProxies();

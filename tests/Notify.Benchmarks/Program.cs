@@ -30,6 +30,8 @@ switch (args)
         return 0;
     case ["http", ..]:
         return HttpTable.Print(Console.Out);
+    case ["start", ..]:
+        return await StartTable.PrintAsync(Console.Out);
     case ["http-load", var kind, var origin, var contentLength]:
         return await HttpLoad.RunAsync(Enum.Parse<HttpLoadKind>(kind), origin, int.Parse(contentLength, CultureInfo.InvariantCulture), Console.In, Console.Out);
     default:

@@ -12,11 +12,15 @@ internal sealed partial class Housekeeping(
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
 
+    // Not at once: a start needs the processor for what others wait for.
+    private static readonly TimeSpan FirstAfter = TimeSpan.FromMinutes(1);
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Interval, time);
-        do
+        using var timer = new PeriodicTimer(FirstAfter, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
         {
+            timer.Period = Interval;
             try
             {
                 await SweepAsync(stoppingToken);
@@ -26,7 +30,6 @@ internal sealed partial class Housekeeping(
                 LogSweepFailed(exception);
             }
         }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
     internal async Task SweepAsync(CancellationToken cancellationToken)

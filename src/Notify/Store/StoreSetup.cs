@@ -55,6 +55,14 @@ internal static class StoreSetup
         }
     }
 
+    /// <summary>Begins to build the model, of all that a start does the longest piece, on another core while the rest is put together. Whoever needs it waits for it there.</summary>
+    internal static void BeginStoreModel(this IServiceProvider services) => _ = Task.Run(() =>
+    {
+        // What goes wrong here goes wrong again where the store is first used, and is told there.
+        using var db = services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContext();
+        return db.Model;
+    });
+
     internal static DbContextOptionsBuilder UseNotifySqlite(this DbContextOptionsBuilder options, string connectionString) =>
         options.UseSqlite(connectionString).AddInterceptors(new SqlitePragmas());
 
