@@ -18,6 +18,7 @@ internal static class RabbitMqSetup
         .AddSingleton<LaneStop>()
         .AddHostedService(provider => provider.GetRequiredService<LaneStop>())
         .AddSingleton<PushSender, LanePushSender>()
+        .AddSingleton<AcceptanceEvents, ListenedAcceptanceEvents>()
         .AddHostedService<LaneCheck>();
 
     public static void UseNotifyRabbitMq(this IBusRegistrationConfigurator bus, RabbitMqAddress address, IConfiguration configuration) => bus.UsingRabbitMq((context, rabbit) =>
