@@ -8,14 +8,16 @@ internal sealed class Gathering<T> : IAsyncDisposable
     private readonly Channel<T> _gathered = Channel.CreateUnbounded<T>(new UnboundedChannelOptions { SingleReader = true });
     private readonly int _mostAtOnce;
     private readonly Func<IReadOnlyList<T>, Task> _handle;
+    private readonly TimeSpan _linger;
     private readonly Task _handling;
 
     /// <summary>Starts to gather.</summary>
     /// <param name="mostAtOnce">The most that the handler gets in one go.</param>
     /// <param name="handle">The handler; it must not throw.</param>
-    public Gathering(int mostAtOnce, Func<IReadOnlyList<T>, Task> handle)
+    /// <param name="linger">How long to wait for others to come along, where more than one came the last time; zero or more.</param>
+    public Gathering(int mostAtOnce, Func<IReadOnlyList<T>, Task> handle, TimeSpan linger = default)
     {
-        (_mostAtOnce, _handle) = (mostAtOnce, handle);
+        (_mostAtOnce, _handle, _linger) = (mostAtOnce, handle, linger);
         _handling = Task.Run(HandleAllAsync);
     }
 
@@ -32,14 +34,22 @@ internal sealed class Gathering<T> : IAsyncDisposable
 
     private async Task HandleAllAsync()
     {
+        var count = 0;
         while (await _gathered.Reader.WaitToReadAsync())
         {
-            var some = new List<T>(_mostAtOnce);
+            if (count > 1 && _linger > TimeSpan.Zero)
+            {
+                // By the system's clock, whatever a test's does: nobody is told of this time.
+                await Task.Delay(_linger, TimeProvider.System);
+            }
+
+            var some = new List<T>();
             while (some.Count < _mostAtOnce && _gathered.Reader.TryRead(out var item))
             {
                 some.Add(item);
             }
 
+            count = some.Count;
             await _handle(some);
         }
     }

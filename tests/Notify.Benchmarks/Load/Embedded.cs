@@ -25,7 +25,7 @@ internal static class Embedded
 
     public static async Task RunAsync(string[] args)
     {
-        var (rounds, pushes, warmUp) = (WholeWay.Number(args, "--rounds", 3), WholeWay.Number(args, "--pushes", 40_000), WholeWay.Number(args, "--warm-up", 60_000));
+        var (rounds, pushes, warmUp) = (WholeWay.Number(args, "--rounds", 3), WholeWay.Number(args, "--pushes", 40_000), WholeWay.Number(args, "--warm-up", 30));
         await using var stage = await LoadStage.StartAsync(Users, PerUser);
         var folder = Directory.CreateTempSubdirectory("notify-embedded-");
         var file = Path.Combine(folder.FullName, "subscriptions.json");
@@ -87,7 +87,12 @@ internal static class Embedded
 
     private static async Task<double> MeasureAsync(LoadStage stage, Func<int, Task> push, int pushes, int warmUp)
     {
-        await PushAsync(warmUp);
+        var begun = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(warmUp))
+        {
+            await PushAsync(10_000);
+        }
+
         var started = Stopwatch.GetTimestamp();
         await PushAsync(pushes);
         return pushes / Stopwatch.GetElapsedTime(started).TotalSeconds;

@@ -4,7 +4,7 @@ using Notify.IntegrationTests.Faults;
 
 namespace Notify.Benchmarks.Load;
 
-/// <summary>What a push costs as the work grows tenfold: subscriptions, backlog, lanes, push services; and the worker's memory.</summary>
+/// <summary>What a push costs as the work grows tenfold: subscriptions, backlog, lanes, push services, audiences; and the worker's memory.</summary>
 internal static class Growth
 {
     private const int PerUser = 2;
@@ -12,7 +12,8 @@ internal static class Growth
     public static async Task RunAsync(string[] args)
     {
         var pushes = WholeWay.Number(args, "--pushes", 40_000);
-        var warmUp = WholeWay.Number(args, "--warm-up", 40_000);
+        var warmUp = WholeWay.Number(args, "--warm-up", 20);
+        var only = WholeWay.Text(args, "--only");
         var taken = new List<(string What, int Size, Measurement Measured)>();
         Console.WriteLine("| | | pushes/s | worker µs | broker µs | database µs | push service µs | publisher µs | worker MB |");
         Console.WriteLine("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
@@ -21,7 +22,7 @@ internal static class Growth
             await TakeAsync("subscriptions", subscriptions, subscriptions, lanes: 8, pushServices: 1, backlog: 0);
         }
 
-        foreach (var backlog in (int[])[4_000, 40_000, 400_000])
+        foreach (var backlog in (int[])[2_000, 20_000, 200_000])
         {
             await TakeAsync("backlog, pushes", backlog, 10_000, lanes: 8, pushServices: 1, backlog);
         }
@@ -34,6 +35,11 @@ internal static class Growth
         foreach (var pushServices in (int[])[1, 10, 100])
         {
             await TakeAsync("push services", pushServices, 10_000, lanes: 8, pushServices, backlog: 0);
+        }
+
+        foreach (var recipients in (int[])[1, 10, 100])
+        {
+            await TakeAsync("recipients of an event", recipients, 10_000, lanes: 8, pushServices: 1, backlog: 0, recipients);
         }
 
         if (WholeWay.Text(args, "--plots") is { } folder)
@@ -50,15 +56,20 @@ internal static class Growth
             }
         }
 
-        async Task TakeAsync(string what, int size, int subscriptions, int lanes, int pushServices, int backlog)
+        async Task TakeAsync(string what, int size, int subscriptions, int lanes, int pushServices, int backlog, int recipients = Measurement.Recipients)
         {
+            if (only is not null && !what.StartsWith(only, StringComparison.Ordinal))
+            {
+                return;
+            }
+
             await using var stage = await LoadStage.StartAsync(subscriptions / PerUser, PerUser, pushServices);
             stage.Lanes = lanes;
             Measurement measured;
             await using (var worker = await stage.StartWorkerAsync())
             {
-                await Measurement.TakeAsync(stage, worker, warmUp);
-                measured = await Measurement.TakeAsync(stage, worker, pushes);
+                await Measurement.WarmUpAsync(stage, worker, warmUp);
+                measured = await Measurement.TakeAsync(stage, worker, pushes, recipients: recipients);
                 await worker.StopAsync();
             }
 

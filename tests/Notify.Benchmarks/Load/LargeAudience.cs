@@ -15,7 +15,7 @@ internal static class LargeAudience
     {
         await using var stage = await LoadStage.StartAsync(Users, PerUser);
         await using var worker = await stage.StartWorkerAsync();
-        await Measurement.TakeAsync(stage, worker, WholeWay.Number(args, "--warm-up", 20_000));
+        await Measurement.WarmUpAsync(stage, worker, WholeWay.Number(args, "--warm-up", 20));
         Console.WriteLine("| round | first push s | small message's push s | the last s | memory before MB | at most MB |");
         Console.WriteLine("| ---: | ---: | ---: | ---: | ---: | ---: |");
         var samples = new List<(double Seconds, double Megabytes)>();

@@ -17,7 +17,7 @@ internal static class Latency
         var seconds = WholeWay.Number(args, "--seconds", 20);
         await using var stage = await LoadStage.StartAsync(Users, PerUser);
         await using var worker = await stage.StartWorkerAsync();
-        await Measurement.TakeAsync(stage, worker, WholeWay.Number(args, "--warm-up", 60_000));
+        await Measurement.WarmUpAsync(stage, worker, WholeWay.Number(args, "--warm-up", 35));
         var most = new List<double>();
         for (var round = 0; round < 3; round++)
         {

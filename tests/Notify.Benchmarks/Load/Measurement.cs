@@ -10,7 +10,7 @@ namespace Notify.Benchmarks.Load;
 /// <param name="ResidentMegabytes">The worker's memory at the end.</param>
 internal sealed record Measurement(double Rate, IReadOnlyDictionary<string, double> Microseconds, double ResidentMegabytes)
 {
-    /// <summary>Recipients of an event.</summary>
+    /// <summary>Recipients of an event, unless something else is asked for.</summary>
     public const int Recipients = 10;
 
     /// <summary>Publishes events for so many pushes and waits until all are answered.</summary>
@@ -19,14 +19,15 @@ internal sealed record Measurement(double Rate, IReadOnlyDictionary<string, doub
     /// <param name="pushes">How many.</param>
     /// <param name="toNode">Whether it is the one in Node.</param>
     /// <param name="isNothing">Whether it is the one whose consumer does nothing.</param>
-    public static async Task<Measurement> TakeAsync(LoadStage stage, WorkerProcess worker, int pushes, bool toNode = false, bool isNothing = false)
+    /// <param name="recipients">Recipients of each event.</param>
+    public static async Task<Measurement> TakeAsync(LoadStage stage, WorkerProcess worker, int pushes, bool toNode = false, bool isNothing = false, int recipients = Recipients)
     {
         var before = stage.Times(worker);
         var started = Stopwatch.GetTimestamp();
         if (isNothing)
         {
             var nothing = await NothingAsync(worker);
-            await stage.PublishAsync(pushes / stage.PerUser / Recipients, Recipients, toNode);
+            await stage.PublishAsync(pushes / stage.PerUser / recipients, recipients, toNode);
             while (await NothingAsync(worker) < nothing + pushes)
             {
                 await Task.Delay(20);
@@ -35,11 +36,21 @@ internal sealed record Measurement(double Rate, IReadOnlyDictionary<string, doub
         else
         {
             var received = await stage.Push.ReceivedAsync();
-            await stage.PublishAsync(pushes / stage.PerUser / Recipients, Recipients, toNode);
+            await stage.PublishAsync(pushes / stage.PerUser / recipients, recipients, toNode);
             await stage.Push.ReceivedAsync(received + pushes);
         }
 
         return Since(stage, worker, pushes, before, started);
+    }
+
+    /// <summary>Has a worker make pushes for so long, until what it compiles meanwhile is compiled: that takes its time, however many they are.</summary>
+    public static async Task WarmUpAsync(LoadStage stage, WorkerProcess worker, int seconds, bool toNode = false, bool isNothing = false)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(seconds))
+        {
+            await TakeAsync(stage, worker, 10_000, toNode, isNothing);
+        }
     }
 
     /// <summary>What was used since a moment.</summary>

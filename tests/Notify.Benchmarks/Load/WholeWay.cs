@@ -16,7 +16,7 @@ internal static class WholeWay
     {
         var rounds = Number(args, "--rounds", 3);
         var pushes = Number(args, "--pushes", 40_000);
-        var warmUp = Number(args, "--warm-up", 60_000);
+        var warmUp = Number(args, "--warm-up", 35);
         var only = Text(args, "--only");
         Case[] cases =
         [
@@ -68,8 +68,7 @@ internal static class WholeWay
         await using var worker = await known.StartAsync(stage);
         var isNothing = known.Name.Contains("nothing", StringComparison.Ordinal);
 
-        // What is compiled while it runs is, after so many.
-        await Measurement.TakeAsync(stage, worker, known.ToNode ? warmUp / 10 : warmUp, known.ToNode, isNothing);
+        await Measurement.WarmUpAsync(stage, worker, warmUp, known.ToNode, isNothing);
         var measured = await Measurement.TakeAsync(stage, worker, known.Pushes, known.ToNode, isNothing);
         known.Rates.Add(measured.Rate);
         known.Times.Add(measured.Microseconds);

@@ -1,0 +1,62 @@
+using System.Threading.Channels;
+using Notify.Sending;
+
+namespace Notify.Tests.Sending;
+
+public sealed class GatheringTests
+{
+    private readonly Channel<IReadOnlyList<int>> _handled = Channel.CreateUnbounded<IReadOnlyList<int>>();
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_comes_while_the_handler_is_at_work_is_handled_together_and_no_more_than_so_many_at_once()
+    {
+        var work = new TaskCompletionSource();
+        await using var gathering = new Gathering<int>(3, some => HandleAsync(some, work.Task));
+        gathering.Add(0);
+        Assert.Equal([0], await _handled.Reader.ReadAsync(Cancellation));
+
+        for (var item = 1; item <= 5; item++)
+        {
+            gathering.Add(item);
+        }
+
+        work.SetResult();
+
+        Assert.Equal([1, 2, 3], await _handled.Reader.ReadAsync(Cancellation));
+        Assert.Equal([4, 5], await _handled.Reader.ReadAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task Alone_one_waits_for_no_others_however_long_the_others_are_waited_for()
+    {
+        await using var gathering = new Gathering<int>(3, some => HandleAsync(some, Task.CompletedTask), TimeSpan.FromDays(1));
+
+        gathering.Add(1);
+        Assert.Equal([1], await _handled.Reader.ReadAsync(Cancellation));
+        gathering.Add(2);
+        Assert.Equal([2], await _handled.Reader.ReadAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task It_ends_when_all_that_was_added_is_handled_and_takes_no_more()
+    {
+        var gathering = new Gathering<int>(1, some => HandleAsync(some, Task.CompletedTask), TimeSpan.FromMilliseconds(1));
+        for (var item = 0; item < 10; item++)
+        {
+            gathering.Add(item);
+        }
+
+        await gathering.DisposeAsync();
+
+        Assert.Equal(10, _handled.Reader.Count);
+        Assert.Throws<ObjectDisposedException>(() => gathering.Add(10));
+    }
+
+    private async Task HandleAsync(IReadOnlyList<int> some, Task work)
+    {
+        _handled.Writer.TryWrite(some);
+        await work;
+    }
+}
