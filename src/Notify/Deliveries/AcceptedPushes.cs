@@ -16,8 +16,8 @@ public sealed record AcceptedPushes(IReadOnlyList<PushAccepted> Pushes);
 /// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push, as ever.</remarks>
 public sealed class AcceptanceReports : IAsyncDisposable
 {
-    // As much as the log holds of a backlog in memory is this many times its prefetch.
-    private const int MostAtOnce = 200;
+    // Of a backlog, the log takes so many in hand as this is times its prefetch.
+    private const int MostAtOnce = 50;
 
     // Under load, so that a few dozen share a message; a push's acknowledgement and its subscription's next push wait that much longer.
     private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(10);

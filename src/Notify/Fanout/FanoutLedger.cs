@@ -79,7 +79,7 @@ public sealed class FanoutLedger : IAsyncDisposable
                 addition.Done.SetResult(true);
             }
         }
-        catch (DbUpdateException exception) when (additions.Count > 1 && !StoreAway.IsSaidBy(exception))
+        catch (Exception exception) when (exception is DbUpdateException or InvalidOperationException && additions.Count > 1 && !StoreAway.IsSaidBy(exception))
         {
             // One at a time, so that only the one at fault fails.
             foreach (var addition in additions)

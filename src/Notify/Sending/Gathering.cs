@@ -14,11 +14,16 @@ internal sealed class Gathering<T> : IAsyncDisposable
     /// <summary>Starts to gather.</summary>
     /// <param name="mostAtOnce">The most that the handler gets in one go.</param>
     /// <param name="handle">The handler; it must not throw.</param>
-    /// <param name="linger">How long to wait for others to come along, where more than one came the last time; zero or more.</param>
+    /// <param name="linger">How long to wait for others to come along, where more than one, and fewer than so many, came the last time; zero or more.</param>
     public Gathering(int mostAtOnce, Func<IReadOnlyList<T>, Task> handle, TimeSpan linger = default)
     {
         (_mostAtOnce, _handle, _linger) = (mostAtOnce, handle, linger);
-        _handling = Task.Run(HandleAllAsync);
+
+        // Whoever comes first must not have all that follows in their trace.
+        using (ExecutionContext.SuppressFlow())
+        {
+            _handling = Task.Run(HandleAllAsync);
+        }
     }
 
     /// <summary>Adds to those that are handled next.</summary>
@@ -37,7 +42,7 @@ internal sealed class Gathering<T> : IAsyncDisposable
         var count = 0;
         while (await _gathered.Reader.WaitToReadAsync())
         {
-            if (count > 1 && _linger > TimeSpan.Zero)
+            if (count > 1 && count < _mostAtOnce && _linger > TimeSpan.Zero)
             {
                 // By the system's clock, whatever a test's does: nobody is told of this time.
                 await Task.Delay(_linger, TimeProvider.System);

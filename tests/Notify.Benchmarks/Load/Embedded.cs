@@ -34,7 +34,7 @@ internal static class Embedded
         List<double> loop = [], service = [];
         for (var round = 1; round <= rounds; round++)
         {
-            await using (var bare = await WorkerProcess.StartAsync(["env", $"SSL_CERT_FILE={stage.Push.CertificateFile}", $"{FileVariable}={file}", "dotnet", typeof(Embedded).Assembly.Location, BareLoop]))
+            await using (var bare = await WorkerProcess.StartAsync(["env", .. stage.Runtime.Select(setting => $"{setting.Name}={setting.Value}"), $"{FileVariable}={file}", "dotnet", typeof(Embedded).Assembly.Location, BareLoop]))
             {
                 loop.Add(await MeasureAsync(stage, count => LoopAsync(bare, count), pushes, warmUp));
             }
@@ -99,7 +99,7 @@ internal static class Embedded
 
         async Task PushAsync(int count)
         {
-            var received = await stage.Push.ReceivedAsync();
+            var received = stage.Push.Received();
             await push(count);
             await stage.Push.ReceivedAsync(received + count);
         }

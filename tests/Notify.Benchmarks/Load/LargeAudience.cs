@@ -35,14 +35,14 @@ internal static class LargeAudience
         await using var channel = await stage.OpenChannelAsync();
         var large = LoadStage.NewEvent([.. Enumerable.Range(0, Users).Select(LoadStage.UserOf)]);
         var small = LoadStage.NewEvent([LoadStage.UserOf(7)]);
-        var received = await stage.Push.ReceivedAsync();
+        var received = stage.Push.Received();
         var before = worker.ResidentMegabytes;
         await LoadStage.PublishAsync(channel, large);
         var (confirmed, started) = (DateTimeOffset.UtcNow, Stopwatch.GetTimestamp());
         await LoadStage.PublishAsync(channel, small);
         var smallConfirmed = DateTimeOffset.UtcNow;
         var samples = new List<(double Seconds, double Megabytes)>();
-        while (await stage.Push.ReceivedAsync() < received + ((Users + 1) * PerUser))
+        while (stage.Push.Received() < received + ((Users + 1) * PerUser))
         {
             samples.Add((Stopwatch.GetElapsedTime(started).TotalSeconds, worker.ResidentMegabytes));
             await Task.Delay(200);

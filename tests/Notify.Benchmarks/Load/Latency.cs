@@ -41,7 +41,7 @@ internal static class Latency
     private static async Task<List<double>> MeasureAsync(LoadStage stage, double rate, int seconds)
     {
         var events = (int)(rate * seconds / Measurement.Recipients / PerUser);
-        var received = await stage.Push.ReceivedAsync();
+        var received = stage.Push.Received();
         await using var channel = await stage.OpenChannelAsync();
         var started = Stopwatch.GetTimestamp();
         var confirmed = new List<Task<(string Topic, DateTimeOffset At)>>();

@@ -165,6 +165,12 @@ internal sealed class LoadStage : IAsyncDisposable
         await to.SaveChangesAsync();
     }
 
+    /// <summary>The runtime as the image has it, for this program too where it is the worker; and whom to trust.</summary>
+    public (string Name, string Value)[] Runtime =>
+    [
+        ("DOTNET_gcServer", "1"), ("DOTNET_ThreadPool_UnfairSemaphoreSpinLimit", "0"), ("DOTNET_SYSTEM_BUFFERS_SHAREDARRAYPOOL_MAXARRAYSPERPARTITION", "256"), ("SSL_CERT_FILE", Push.CertificateFile),
+    ];
+
     /// <summary>What leads a worker here, without the bus and the store.</summary>
     public (string Name, string Value)[] PushSettings =>
     [
@@ -172,12 +178,7 @@ internal sealed class LoadStage : IAsyncDisposable
         ("Notify__Vapid__PublicKey", _keys.PublicKey),
         ("Notify__Vapid__PrivateKey", _keys.PrivateKey),
         ("Notify__LocalPushService__Url", "http://127.0.0.1:0"),
-        ("SSL_CERT_FILE", Push.CertificateFile),
-
-        // The runtime as the image has it, for this program too where it is the worker.
-        ("DOTNET_gcServer", "1"),
-        ("DOTNET_ThreadPool_UnfairSemaphoreSpinLimit", "0"),
-        ("DOTNET_SYSTEM_BUFFERS_SHAREDARRAYPOOL_MAXARRAYSPERPARTITION", "256"),
+        .. Runtime,
         .. Push.Origins.Select((origin, index) => ($"Notify__PushServices__Allowed__{index}", origin.GetLeftPart(UriPartial.Authority))),
     ];
 

@@ -35,7 +35,7 @@ internal sealed record Measurement(double Rate, IReadOnlyDictionary<string, doub
         }
         else
         {
-            var received = await stage.Push.ReceivedAsync();
+            var received = stage.Push.Received();
             await stage.PublishAsync(pushes / stage.PerUser / recipients, recipients, toNode);
             await stage.Push.ReceivedAsync(received + pushes);
         }

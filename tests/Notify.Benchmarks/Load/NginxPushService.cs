@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text.RegularExpressions;
 using Notify.IntegrationTests.Brokers;
 
 namespace Notify.Benchmarks.Load;
@@ -12,20 +12,21 @@ namespace Notify.Benchmarks.Load;
 /// A push service that costs next to nothing: nginx, which answers every POST with 201, over TLS by HTTP/2 or HTTP/1.1, on as many ports as there are to be push
 /// services. Its log tells when each push was answered, to the millisecond.
 /// </summary>
-internal sealed partial class NginxPushService : IAsyncDisposable
+internal sealed class NginxPushService : IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("notify-nginx-");
-    private readonly HttpClient _status = new();
+    private readonly byte[] _buffer = new byte[64 * 1024];
     private readonly Process _process;
-    private readonly int _statusPort;
-    private long _asked;
+    private readonly FileStream _log;
+    private long _received;
 
     private NginxPushService(int[] ports)
     {
-        (_statusPort, Origins) = (ports[0], [.. ports[1..].Select(port => new Uri($"https://localhost:{port}"))]);
+        Origins = [.. ports.Select(port => new Uri($"https://localhost:{port}"))];
         WriteCertificate();
-        File.WriteAllText(Path.Combine(_folder.FullName, "nginx.conf"), Configuration(ports[0], ports[1..]));
+        File.WriteAllText(Path.Combine(_folder.FullName, "nginx.conf"), Configuration(ports));
         _process = Process.Start(new ProcessStartInfo("setsid", ["nginx", "-p", _folder.FullName, "-c", "nginx.conf", "-e", "error.log"]))!;
+        _log = new FileStream(LogFile, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite);
     }
 
     /// <summary>The push services.</summary>
@@ -40,21 +41,23 @@ internal sealed partial class NginxPushService : IAsyncDisposable
     private string LogFile => Path.Combine(_folder.FullName, "pushes.log");
 
     /// <summary>Starts so many push services.</summary>
-    public static Task<NginxPushService> StartAsync(int count = 1) => LoopbackPorts.UseAsync(1 + count, async ports =>
+    /// <exception cref="IOException">It did not start.</exception>
+    public static Task<NginxPushService> StartAsync(int count = 1) => LoopbackPorts.UseAsync(count, async ports =>
     {
         var service = new NginxPushService(ports);
         for (var attempt = 0; ; attempt++)
         {
             try
             {
-                await service.ReceivedAsync();
+                using var client = new TcpClient();
+                await client.ConnectAsync(IPAddress.Loopback, ports[^1]);
                 return service;
             }
-            catch (HttpRequestException) when (!service._process.HasExited && attempt < 100)
+            catch (SocketException) when (!service._process.HasExited && attempt < 100)
             {
                 await Task.Delay(20);
             }
-            catch (HttpRequestException exception)
+            catch (SocketException exception)
             {
                 await service.DisposeAsync();
                 throw new IOException("nginx did not start: apt-get install -y --no-install-recommends nginx", exception);
@@ -62,12 +65,16 @@ internal sealed partial class NginxPushService : IAsyncDisposable
         }
     });
 
-    /// <summary>Pushes answered so far.</summary>
-    public async Task<long> ReceivedAsync()
+    /// <summary>Pushes answered so far: lines of the log.</summary>
+    public long Received()
     {
-        var status = await _status.GetStringAsync(new Uri($"http://127.0.0.1:{_statusPort}/"));
-        _asked++;
-        return long.Parse(Counts().Match(status).Groups[1].ValueSpan, CultureInfo.InvariantCulture) - _asked;
+        int read;
+        while ((read = _log.Read(_buffer)) > 0)
+        {
+            _received += _buffer.AsSpan(0, read).Count((byte)'\n');
+        }
+
+        return _received;
     }
 
     /// <summary>Waits until so many were answered in all.</summary>
@@ -75,7 +82,7 @@ internal sealed partial class NginxPushService : IAsyncDisposable
     public async Task ReceivedAsync(long count)
     {
         var (last, since) = (-1L, Stopwatch.GetTimestamp());
-        while (await ReceivedAsync() is var received && received < count)
+        while (Received() is var received && received < count)
         {
             if (received != last)
             {
@@ -107,11 +114,12 @@ internal sealed partial class NginxPushService : IAsyncDisposable
         }
 
         _process.Dispose();
-        _status.Dispose();
+        await _log.DisposeAsync();
         _folder.Delete(recursive: true);
     }
 
-    private static string Configuration(int statusPort, int[] ports) => $$"""
+    // 'return' alone would answer before it has read the body: mirror has it read, empty_gif refuses the POST, and that becomes 201.
+    private static string Configuration(int[] ports) => $$"""
         daemon off;
         worker_processes 1;
         pid nginx.pid;
@@ -125,8 +133,7 @@ internal sealed partial class NginxPushService : IAsyncDisposable
           ssl_certificate server.pem;
           ssl_certificate_key server.key;
           ssl_session_cache shared:tls:1m;
-          server { listen 127.0.0.1:{{statusPort}}; location / { stub_status; access_log off; } }
-          {{string.Concat(ports.Select(port => $"server {{ listen 127.0.0.1:{port} ssl http2; location / {{ return 201; }} }}\n"))}}
+          {{string.Concat(ports.Select(port => $"server {{ listen 127.0.0.1:{port} ssl http2; location / {{ mirror /read; empty_gif; error_page 405 =201 @taken; }} location = /read {{ internal; return 204; }} location @taken {{ return 201; }} }}\n"))}}
         }
         """;
 
@@ -143,7 +150,4 @@ internal sealed partial class NginxPushService : IAsyncDisposable
         File.WriteAllText(CertificateFile, certificate.ExportCertificatePem());
         File.WriteAllText(Path.Combine(_folder.FullName, "server.key"), key.ExportPkcs8PrivateKeyPem());
     }
-
-    [GeneratedRegex(@"handled requests\s+\d+ \d+ (\d+)")]
-    private static partial Regex Counts();
 }

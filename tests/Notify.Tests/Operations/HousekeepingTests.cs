@@ -43,23 +43,4 @@ public sealed class HousekeepingTests
         Assert.Equal(recent, Assert.Single(await after.FannedOutParts.ToListAsync(Cancellation)).MessageId);
         Assert.Equal(recent, Assert.Single(await after.Deliveries.ToListAsync(Cancellation)).MessageId);
     }
-
-    [Fact]
-    public async Task The_first_sweep_is_a_minute_after_the_start_which_needs_the_processor_itself()
-    {
-        await using var store = await TestStore.CreateAsync();
-        var time = new FakeTimeProvider();
-        await using var db = store.Open();
-        db.Add(new FannedOutPart { MessageId = Guid.NewGuid(), Count = 1, FannedOutAt = time.GetUtcNow() - TimeSpan.FromDays(365) });
-        await db.SaveChangesAsync(Cancellation);
-        using var housekeeping = new Housekeeping(store.Factory, Options.Create(new FanoutOptions()), Options.Create(new DeliveryLogOptions()), time, NullLogger<Housekeeping>.Instance);
-
-        await housekeeping.StartAsync(Cancellation);
-        time.Advance(TimeSpan.FromSeconds(59));
-        Assert.Equal(1, await db.FannedOutParts.CountAsync(Cancellation));
-        time.Advance(TimeSpan.FromSeconds(1));
-
-        await Eventually.GetAsync(() => db.FannedOutParts.CountAsync(Cancellation), count => count == 0);
-        await housekeeping.StopAsync(Cancellation);
-    }
 }

@@ -40,6 +40,40 @@ public sealed class GatheringTests
     }
 
     [Fact]
+    public async Task After_several_at_once_the_next_waits_for_others_to_come_along()
+    {
+        var work = new TaskCompletionSource();
+        await using var gathering = new Gathering<int>(10, some => HandleAsync(some, work.Task), TimeSpan.FromSeconds(1));
+        gathering.Add(0);
+        Assert.Equal([0], await _handled.Reader.ReadAsync(Cancellation));
+        gathering.Add(1);
+        gathering.Add(2);
+        work.SetResult();
+        Assert.Equal([1, 2], await _handled.Reader.ReadAsync(Cancellation));
+
+        gathering.Add(3);
+        gathering.Add(4);
+
+        Assert.Equal([3, 4], await _handled.Reader.ReadAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task It_knows_nothing_of_the_trace_of_whoever_made_it()
+    {
+        using var activity = new System.Diagnostics.Activity("first").Start();
+        var seen = new TaskCompletionSource<System.Diagnostics.Activity?>();
+        await using var gathering = new Gathering<int>(1, _ =>
+        {
+            seen.SetResult(System.Diagnostics.Activity.Current);
+            return Task.CompletedTask;
+        });
+
+        gathering.Add(1);
+
+        Assert.Null(await seen.Task.WaitAsync(Cancellation));
+    }
+
+    [Fact]
     public async Task It_ends_when_all_that_was_added_is_handled_and_takes_no_more()
     {
         var gathering = new Gathering<int>(1, some => HandleAsync(some, Task.CompletedTask), TimeSpan.FromMilliseconds(1));

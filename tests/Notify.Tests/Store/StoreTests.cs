@@ -84,6 +84,12 @@ public abstract class StoreTests : IAsyncLifetime
         await Assert.ThrowsAsync<DbUpdateException>(() => added[50]);
         added.RemoveAt(50);
         await Task.WhenAll(added);
+
+        // The same one several times in one go.
+        var twice = Guid.NewGuid();
+        var known = Enumerable.Range(0, 20).Select(index => ledger.AddAsync(new FannedOutPart { MessageId = index < 2 ? twice : Guid.NewGuid(), Count = 1, FannedOutAt = DateTimeOffset.UtcNow })).ToList();
+        await Task.WhenAny(Task.WhenAll(known), Task.Delay(Timeout.Infinite, Cancellation));
+        Assert.Equal(1, known.Count(add => add.IsFaulted));
         Assert.All(await Task.WhenAll(parts.Select(part => ledger.ContainsAsync(part.MessageId, 0, 1))), Assert.True);
     }
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.Logging;
@@ -12,45 +11,57 @@ using RabbitMQ.Client;
 namespace Notify.Messaging.RabbitMq;
 
 /// <summary>
-/// On RabbitMQ: where nobody listens to acceptances they are not published, for the broker would throw away what a fifth of a push's work went into. Every so often one
+/// On RabbitMQ: where nobody listens to acceptances they are not published, for the broker would throw away what a sixth of all the work goes into. Every so often one
 /// is published with AMQP's mandatory flag, and comes back if no queue takes it.
 /// </summary>
 /// <remarks>
-/// <para>Whoever begins to listen is found within <see cref="AskEvery"/>, as if their queue had been bound that much later.</para>
+/// <para>Whoever begins to listen is found within <see cref="BelievedFor"/>, as if their queue had been bound that much later.</para>
 /// <para>The one that asks is published past MassTransit, which takes an event that comes back for an error, logs it, and has the push fail.</para>
 /// </remarks>
-internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEvents
+internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEvents, IAsyncDisposable
 {
-    /// <summary>How long the broker's word is believed.</summary>
+    /// <summary>How often one is published to ask, where there are that many.</summary>
     public static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How long the broker's word that nobody listens counts, from the question on. Beyond that everything is published.</summary>
+    public static readonly TimeSpan BelievedFor = 2 * AskEvery;
 
     private static readonly SystemTextJsonMessageSerializer Serializer = new();
 
-    private readonly ConditionalWeakTable<IConnection, Lazy<Task<IChannel>>> _channels = [];
-    private readonly long _interval = (long)(AskEvery.TotalSeconds * time.TimestampFrequency);
-    private long _askAt = long.MinValue;
-    private volatile bool _isListenedTo = true;
+    private volatile Answer? _answer;
+    private IConnection? _connection;
+    private IChannel? _channel;
+    private int _asking;
 
     /// <inheritdoc />
     public override async Task PublishAsync(ConsumeContext context, PushAccepted accepted)
     {
-        var (askAt, now) = (Volatile.Read(ref _askAt), time.GetTimestamp());
-        if (now >= askAt && Interlocked.CompareExchange(ref _askAt, now + _interval, askAt) == askAt)
+        var (answer, now) = (_answer, time.GetTimestamp());
+        if ((answer is null || time.GetElapsedTime(answer.AskedAt, now) >= AskEvery) && Interlocked.Exchange(ref _asking, 1) == 0)
         {
-            _isListenedTo = await AskAsync(context, accepted);
+            try
+            {
+                _answer = new Answer(await AskAsync(context, accepted), now);
+            }
+            finally
+            {
+                Volatile.Write(ref _asking, 0);
+            }
         }
-        else if (_isListenedTo)
+        else if (answer is null || answer.IsListenedTo || time.GetElapsedTime(answer.AskedAt, now) >= BelievedFor)
         {
             await base.PublishAsync(context, accepted);
         }
     }
 
+    public async ValueTask DisposeAsync() => await ForgetChannelAsync();
+
     private async Task<bool> AskAsync(ConsumeContext context, PushAccepted accepted)
     {
-        var exchange = context.ReceiveContext.GetPayload<ConnectionContext>().Topology.Message<PushAccepted>().EntityName;
+        var connection = context.ReceiveContext.GetPayload<ConnectionContext>();
+        var exchange = connection.Topology.Message<PushAccepted>().EntityName;
         var send = new MessageSendContext<PushAccepted>(accepted, context.CancellationToken)
         {
-            MessageId = NewId.NextGuid(),
             ConversationId = context.ConversationId,
             InitiatorId = context.CorrelationId,
             SourceAddress = context.ReceiveContext.InputAddress,
@@ -69,7 +80,7 @@ internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEv
         };
         try
         {
-            var channel = await ChannelAsync(context.ReceiveContext.GetPayload<ConnectionContext>().Connection, exchange);
+            var channel = await ChannelAsync(connection.Connection, exchange, context.CancellationToken);
             await channel.BasicPublishAsync(exchange, "", mandatory: true, properties, Serializer.GetMessageBody(send).GetBytes(), context.CancellationToken);
             return true;
         }
@@ -77,21 +88,42 @@ internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEv
         {
             return false;
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (!context.CancellationToken.IsCancellationRequested)
         {
-            // MassTransit knows what to do about a channel that is lost.
-            _channels.Remove(context.ReceiveContext.GetPayload<ConnectionContext>().Connection);
+            if (exception is not RabbitMQ.Client.Exceptions.PublishException)
+            {
+                await ForgetChannelAsync();
+            }
+
+            // MassTransit knows what to do about it.
             await base.PublishAsync(context, accepted);
             return true;
         }
     }
 
-    private Task<IChannel> ChannelAsync(IConnection connection, string exchange) => _channels.GetValue(connection, key => new Lazy<Task<IChannel>>(async () =>
+    private async Task<IChannel> ChannelAsync(IConnection connection, string exchange, CancellationToken cancellationToken)
     {
-        var channel = await key.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
+        if (_channel is { IsOpen: true } && _connection == connection)
+        {
+            return _channel;
+        }
+
+        await ForgetChannelAsync();
+        _connection = connection;
+        _channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancellationToken);
 
         // As MassTransit does with the first event that it publishes.
-        await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true, autoDelete: false);
-        return channel;
-    })).Value;
+        await _channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true, autoDelete: false, cancellationToken: cancellationToken);
+        return _channel;
+    }
+
+    private async Task ForgetChannelAsync()
+    {
+        if (Interlocked.Exchange(ref _channel, null) is { } channel)
+        {
+            await channel.DisposeAsync().AsTask().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private sealed record Answer(bool IsListenedTo, long AskedAt);
 }
