@@ -11,12 +11,12 @@ public sealed record AcceptedPushes(IReadOnlyList<PushAccepted> Pushes);
 
 /// <summary>
 /// Tells the delivery log of acceptances, many in one message: while one message waits for its confirm, the next acceptances gather. The log gets what nearly every push
-/// ends with, and a message for each would cost the broker, the store and the worker more than the push itself.
+/// ends with, and a message for each would cost broker, store and worker about as much as its encryption and POST.
 /// </summary>
-/// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push, as ever.</remarks>
+/// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push: <see cref="AcceptanceEvents"/>.</remarks>
 public sealed class AcceptanceReports : IAsyncDisposable
 {
-    // Of a backlog, the log takes so many in hand as this is times its prefetch.
+    // Where the log is behind, it has this many times its prefetch in memory.
     private const int MostAtOnce = 50;
 
     // Under load, so that a few dozen share a message; a push's acknowledgement and its subscription's next push wait that much longer.
