@@ -10,14 +10,16 @@ namespace Notify.Deliveries;
 public sealed record AcceptedPushes(IReadOnlyList<PushAccepted> Pushes);
 
 /// <summary>
-/// Tells the delivery log of acceptances, many in one message: while one message waits for its confirm, the next acceptances gather. The log gets what nearly every push
-/// ends with, and a message for each would cost broker, store and worker about as much as its encryption and POST.
+/// Tells the delivery log of acceptances, many in one message. The log gets what nearly every push ends with, and a message for each would cost broker, store and worker about as much as its encryption and POST.
 /// </summary>
 /// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push: <see cref="AcceptanceEvents"/>.</remarks>
 public sealed class AcceptanceReports : IAsyncDisposable
 {
     // Where the log is behind, it has this many times its prefetch in memory.
     private const int MostAtOnce = 50;
+
+    // A confirm takes as long as the broker's disk does, and meanwhile more may come than one message holds.
+    private const int MessagesUnderWay = 8;
 
     // Under load, so that a few dozen share a message; a push's acknowledgement and its subscription's next push wait that much longer.
     private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(10);
@@ -27,7 +29,7 @@ public sealed class AcceptanceReports : IAsyncDisposable
     private readonly Gathering<Report> _reports;
 
     /// <summary>Reports over this bus.</summary>
-    public AcceptanceReports(IBus bus) => (_bus, _reports) = (bus, new Gathering<Report>(MostAtOnce, SendAsync, Linger));
+    public AcceptanceReports(IBus bus) => (_bus, _reports) = (bus, new Gathering<Report>(MostAtOnce, SendAsync, Linger, MessagesUnderWay));
 
     /// <summary>Returns when the bus has it.</summary>
     public Task ReportAsync(PushAccepted accepted)
