@@ -28,7 +28,7 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
     public SubscriptionStateReader(IDbContextFactory<NotifyDbContext> store, StoreOutage outage)
     {
         (_store, _outage) = (store, outage);
-        _questions = new Gathering<Question>(MostAtOnce, AnswerAsync);
+        _questions = new Gathering<Question>(MostAtOnce, AnswerAsync, TimeSpan.FromMilliseconds(5));
     }
 
     /// <summary>The subscription's state.</summary>
