@@ -9,6 +9,9 @@ namespace Notify.Messaging;
 /// <summary>How a receive endpoint keeps the order of its messages, on either bus.</summary>
 internal static class EndpointOrder
 {
+    // More than are handled at once: those behind a slow one keep their places until they are acknowledged without it (Acknowledgements).
+    private const int PrefetchOfFanout = 64;
+
     /// <summary>Handles messages of equal keys one at a time, in the order of the queue.</summary>
     /// <param name="endpoint">The receive endpoint.</param>
     /// <param name="consumer">Its consumer.</param>
@@ -22,7 +25,7 @@ internal static class EndpointOrder
     {
         if (endpoint is IRabbitMqReceiveEndpointConfigurator lane)
         {
-            lane.UseLane(context, key, prefetch: 4 * concurrency, concurrency);
+            lane.UseLane(context, key, PrefetchOfFanout, concurrency);
             consumer.StopBetweenTries(context);
         }
         else
@@ -49,7 +52,8 @@ internal static class EndpointOrder
         }
         else
         {
-            endpoint.ConcurrentMessageLimit = 4 * concurrency;
+            // Each message wakes the tasks of all that could be handed out beside it, so no more than leave others a way past a push service that has its places taken.
+            endpoint.ConcurrentMessageLimit = 2 * concurrency;
             endpoint.UseFilter(new SubscriptionOrderFilter(context.GetRequiredService<OneAtATime>(), context.GetRequiredService<MailboxPushSender>()));
         }
     }

@@ -7,7 +7,7 @@ using RabbitMQ.Client;
 namespace Notify.Messaging.RabbitMq;
 
 /// <summary>
-/// The order in which the broker delivered a channel's messages. An endpoint that handles many messages at once starts them in no particular order; here each
+/// The order in which the broker delivered a channel's messages. Whatever order an endpoint that handles many at once starts them in, here each
 /// finds its turn again, by delivery tags, which count from 1 on every channel without a gap.
 /// </summary>
 internal sealed class DeliveryOrder

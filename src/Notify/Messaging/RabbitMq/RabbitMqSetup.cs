@@ -52,6 +52,8 @@ internal static class RabbitMqSetup
         {
             endpoint.UseQuorumQueue();
             endpoint.ConfigureConsumer<DeliveryLogConsumer>(context);
+            endpoint.ConcurrentMessageLimit = HandoverChannelContext.ConcurrentMessageLimit;
+            endpoint.ConfigureChannel(pipe => pipe.UseFilter(new HandoverChannelFilter()));
         });
 
         // Every worker hears of changed subscriptions, and of how all of them do.
