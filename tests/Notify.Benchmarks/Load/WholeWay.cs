@@ -5,7 +5,7 @@ namespace Notify.Benchmarks.Load;
 
 /// <summary>
 /// Pushes a second on the whole way, from events published to the push service's answers, with everything on this machine: Notify, the same with a consumer that does
-/// nothing, and a worker in Node, in interleaved rounds. Each round starts its worker anew and warms it up first.
+/// nothing, and a worker in Node, in interleaved rounds; with <c>--builds</c> other builds of Notify too. Each round starts its worker anew and warms it up first.
 /// </summary>
 internal static class WholeWay
 {
@@ -29,6 +29,11 @@ internal static class WholeWay
         if (only is not null)
         {
             cases = [.. cases.Where((_, index) => only.Contains($"{index}", StringComparison.Ordinal))];
+        }
+
+        foreach (var build in Text(args, "--builds")?.Split(',') ?? [])
+        {
+            cases = [.. cases, new(build, stage => StartBuildAsync(stage, build), pushes)];
         }
 
         await using var stage = await LoadStage.StartAsync(Users, PerUser);
@@ -58,6 +63,19 @@ internal static class WholeWay
     {
         var sorted = values.Order().ToList();
         return sorted.Count % 2 == 1 ? sorted[sorted.Count / 2] : (sorted[(sorted.Count / 2) - 1] + sorted[sorted.Count / 2]) / 2;
+    }
+
+    private static async Task<WorkerProcess> StartBuildAsync(LoadStage stage, string build)
+    {
+        Environment.SetEnvironmentVariable(WorkerProcess.ProgramVariable, build);
+        try
+        {
+            return await stage.StartWorkerAsync();
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(WorkerProcess.ProgramVariable, null);
+        }
     }
 
     private static string Stages(Case known, int? round) => string.Join(" + ", known.Times[0].Keys.Select(stage =>
