@@ -14,12 +14,14 @@ internal sealed record SubscriptionState(SubscriptionStamp? Subscription, Waitin
 public sealed record SubscriptionStamp(string UserId, int Revision);
 
 /// <summary>
-/// Asks the store for the state of many subscriptions in one query: while one is under way the next questions gather. The answer is always younger than
+/// Asks the store for the state of many subscriptions in one query: while one is under way, and under load a little longer, the next questions gather. The answer is always younger than
 /// the question, so that what another worker wrote before is seen: a push that was still queued never goes to a subscription that is gone or somebody else's.
 /// </summary>
 internal sealed class SubscriptionStateReader : IAsyncDisposable
 {
     private const int MostAtOnce = 256;
+
+    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
 
     private readonly IDbContextFactory<NotifyDbContext> _store;
     private readonly StoreOutage _outage;
@@ -28,7 +30,7 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
     public SubscriptionStateReader(IDbContextFactory<NotifyDbContext> store, StoreOutage outage)
     {
         (_store, _outage) = (store, outage);
-        _questions = new Gathering<Question>(MostAtOnce, AnswerAsync, TimeSpan.FromMilliseconds(5));
+        _questions = new Gathering<Question>(MostAtOnce, AnswerAsync, Linger);
     }
 
     /// <summary>The subscription's state.</summary>
