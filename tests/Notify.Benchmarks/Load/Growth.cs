@@ -45,6 +45,7 @@ internal static class Growth
 
         if (WholeWay.Text(args, "--plots") is { } folder)
         {
+            Directory.CreateDirectory(folder);
             foreach (var group in taken.GroupBy(known => known.What))
             {
                 var name = group.Key.Split(',')[0].Replace(' ', '-');

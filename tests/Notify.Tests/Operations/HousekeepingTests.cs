@@ -43,4 +43,35 @@ public sealed class HousekeepingTests
         Assert.Equal(recent, Assert.Single(await after.FannedOutParts.ToListAsync(Cancellation)).MessageId);
         Assert.Equal(recent, Assert.Single(await after.Deliveries.ToListAsync(Cancellation)).MessageId);
     }
+
+    [Fact]
+    public async Task It_sweeps_a_minute_after_the_start_and_every_ten_minutes_from_then_on()
+    {
+        await using var store = await TestStore.CreateAsync();
+        var time = new FakeTimeProvider();
+        using var housekeeping = new Housekeeping(
+            store.Factory, Options.Create(new FanoutOptions { DuplicateWindow = TimeSpan.FromHours(1) }), Options.Create(new DeliveryLogOptions()), time, NullLogger<Housekeeping>.Instance);
+        await housekeeping.StartAsync(Cancellation);
+
+        Assert.InRange(await SweepAsync(), 1, 9);
+        Assert.InRange(await SweepAsync(), 9, 20);
+
+        await housekeeping.StopAsync(Cancellation);
+
+        async Task<double> SweepAsync()
+        {
+            var begun = time.GetUtcNow();
+            await using var db = store.Open();
+            db.Add(new FannedOutPart { MessageId = Guid.NewGuid(), Count = 1, FannedOutAt = begun - TimeSpan.FromHours(1) });
+            await db.SaveChangesAsync(Cancellation);
+            await Eventually.GetAsync(
+                () =>
+                {
+                    time.Advance(TimeSpan.FromSeconds(5));
+                    return db.FannedOutParts.AsNoTracking().CountAsync(Cancellation);
+                },
+                count => count == 0);
+            return (time.GetUtcNow() - begun).TotalMinutes;
+        }
+    }
 }
