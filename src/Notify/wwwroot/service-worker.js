@@ -21,16 +21,20 @@
   self.addEventListener("pushsubscriptionchange", (event) =>
     event.waitUntil(self.navigator.locks?.request(`notify.js ${self.registration.scope}`, () => renew(event)) ?? renew(event)));
 
-  // One after the other: a browser may run push events at once, and the look at what is shown must not be overtaken.
+  // One after the other: a browser may run push events at once, and neither the look at what is shown nor what pages are told must be overtaken.
   // One that hangs holds the others up no longer than this.
   const PATIENCE = 3000;
   let showing = Promise.resolve();
+  let telling = Promise.resolve();
+
+  const after = (earlier, next) => Promise.race([earlier, new Promise((resolve) => setTimeout(resolve, PATIENCE))]).then(next);
 
   async function receive(data) {
     const notification = read(data);
-    const shown = Promise.race([showing, new Promise((resolve) => setTimeout(resolve, PATIENCE))]).then(() => show(notification));
-    showing = shown.catch(() => {});
-    const [isShown] = await Promise.all([shown, tell(notification).catch(() => {})]);
+    const shown = after(showing, () => show(notification));
+    const told = after(telling, () => tell(notification)).catch(() => {});
+    [showing, telling] = [shown.catch(() => {}), told];
+    const [isShown] = await Promise.all([shown, told]);
     if (isShown) await report(notification.data, "displayed");
   }
 
