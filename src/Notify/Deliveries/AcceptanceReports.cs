@@ -10,7 +10,8 @@ namespace Notify.Deliveries;
 public sealed record AcceptedPushes(IReadOnlyList<PushAccepted> Pushes);
 
 /// <summary>
-/// Tells the delivery log of acceptances, many in one message. The log gets what nearly every push ends with, and a message for each would cost broker, store and worker about as much as its encryption and POST.
+/// Tells the delivery log of acceptances, many in one message. The log gets what nearly every push ends with, and a message for each would cost broker, store
+/// and worker about as much as its encryption and POST.
 /// </summary>
 /// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push: <see cref="AcceptanceEvents"/>.</remarks>
 public sealed class AcceptanceReports : IAsyncDisposable

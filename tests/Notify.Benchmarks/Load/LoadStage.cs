@@ -86,8 +86,11 @@ internal sealed class LoadStage : IAsyncDisposable
     public Task<WorkerProcess> StartWorkerAsync(params (string Name, string Value)[] settings) => WorkerProcess.StartAsync([.. Settings, .. settings]);
 
     /// <summary>Starts one whose send stage has a consumer that does nothing.</summary>
-    public Task<WorkerProcess> StartNothingAsync() => WorkerProcess.StartAsync(
-        ["env", .. Settings.Select(setting => $"{setting.Name}={setting.Value}"), "ASPNETCORE_ENVIRONMENT=Development", "ASPNETCORE_URLS=http://127.0.0.1:0", "dotnet", typeof(LoadStage).Assembly.Location, NothingWorker.Command]);
+    public Task<WorkerProcess> StartNothingAsync() => StartBuildAsync(typeof(LoadStage).Assembly.Location, NothingWorker.Command);
+
+    /// <summary>Starts a worker of another build.</summary>
+    public Task<WorkerProcess> StartBuildAsync(string program, params string[] arguments) => WorkerProcess.StartAsync(
+        ["env", .. Settings.Select(setting => $"{setting.Name}={setting.Value}"), "ASPNETCORE_ENVIRONMENT=Development", "ASPNETCORE_URLS=http://127.0.0.1:0", "dotnet", program, .. arguments]);
 
     /// <summary>Starts a worker in Node, of one of the kinds that worker.mjs tells of.</summary>
     public Task<WorkerProcess> StartNodeAsync(string job) => WorkerProcess.StartAsync(

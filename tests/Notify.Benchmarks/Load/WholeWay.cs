@@ -33,7 +33,7 @@ internal static class WholeWay
 
         foreach (var build in Text(args, "--builds")?.Split(',') ?? [])
         {
-            cases = [.. cases, new(build, stage => StartBuildAsync(stage, build), pushes)];
+            cases = [.. cases, new(build, stage => stage.StartBuildAsync(build), pushes)];
         }
 
         await using var stage = await LoadStage.StartAsync(Users, PerUser);
@@ -63,19 +63,6 @@ internal static class WholeWay
     {
         var sorted = values.Order().ToList();
         return sorted.Count % 2 == 1 ? sorted[sorted.Count / 2] : (sorted[(sorted.Count / 2) - 1] + sorted[sorted.Count / 2]) / 2;
-    }
-
-    private static async Task<WorkerProcess> StartBuildAsync(LoadStage stage, string build)
-    {
-        Environment.SetEnvironmentVariable(WorkerProcess.ProgramVariable, build);
-        try
-        {
-            return await stage.StartWorkerAsync();
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable(WorkerProcess.ProgramVariable, null);
-        }
     }
 
     private static string Stages(Case known, int? round) => string.Join(" + ", known.Times[0].Keys.Select(stage =>

@@ -21,9 +21,6 @@ public sealed partial class WorkerProcess : IAsyncDisposable
         exit "$code"
         """;
 
-    /// <summary>Names the Notify.dll of another build in the environment, to be started instead of this one's.</summary>
-    public const string ProgramVariable = "NOTIFY_TEST_WORKER";
-
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _lines = new();
     private readonly TaskCompletionSource<int> _id = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -117,7 +114,7 @@ public sealed partial class WorkerProcess : IAsyncDisposable
     private static WorkerProcess Launch((string Name, string Value)[] settings)
     {
         // Another build of the worker can be put to the same test.
-        var program = Environment.GetEnvironmentVariable(ProgramVariable) is { Length: > 0 } other ? other : typeof(NotifyApplication).Assembly.Location;
+        var program = Environment.GetEnvironmentVariable("NOTIFY_TEST_WORKER") is { Length: > 0 } other ? other : typeof(NotifyApplication).Assembly.Location;
         return Launch(["dotnet", program], [("ASPNETCORE_ENVIRONMENT", "Development"), ("ASPNETCORE_URLS", "http://127.0.0.1:0"), .. settings]);
     }
 

@@ -6,8 +6,8 @@ namespace Notify.Messaging.RabbitMq;
 /// Acknowledges what a channel delivered, many messages in one frame. To the broker's quorum queue every acknowledgement is an entry in its log, and calls for a delivery of as
 /// many messages as it frees: one of a dozen messages costs it little more than one of a single message.
 /// </summary>
-/// <remarks>A message waits for those that were delivered before it, but not for long: those behind one that takes its time are acknowledged by themselves. Messages that were
-/// handled one after the other are never acknowledged the other way round.</remarks>
+/// <remarks>A message waits for those that were delivered before it, but not for long: those behind one that takes its time are acknowledged by themselves. Of two that
+/// were added in the order of their delivery, the second is never acknowledged first.</remarks>
 internal sealed class Acknowledgements : IAsyncDisposable
 {
     /// <summary>How long acknowledgements gather.</summary>
