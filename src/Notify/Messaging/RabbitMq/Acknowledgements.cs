@@ -17,6 +17,7 @@ internal sealed class Acknowledgements : IAsyncDisposable
     public static readonly TimeSpan WaitsAtMost = TimeSpan.FromMilliseconds(50);
 
     private readonly Func<ulong, bool, ValueTask> _acknowledge;
+    private readonly Func<Exception, Task> _fail;
     private readonly TimeProvider _time;
     private readonly Channel<Handled> _handled = Channel.CreateUnbounded<Handled>(new UnboundedChannelOptions { SingleReader = true });
     private readonly CancellationTokenSource _ended = new();
@@ -28,13 +29,14 @@ internal sealed class Acknowledgements : IAsyncDisposable
 
     /// <summary>Acknowledges on a channel.</summary>
     /// <param name="acknowledge">Acknowledges the message of a delivery tag, and where true all up to it that are not yet.</param>
+    /// <param name="fail">Is told why nothing will be acknowledged any more; it must not throw.</param>
     /// <param name="time">The time that acknowledgements gather in.</param>
-    public Acknowledgements(Func<ulong, bool, ValueTask> acknowledge, TimeProvider time)
+    public Acknowledgements(Func<ulong, bool, ValueTask> acknowledge, Func<Exception, Task> fail, TimeProvider time)
     {
-        (_acknowledge, _time) = (acknowledge, time);
+        (_acknowledge, _fail, _time) = (acknowledge, fail, time);
         using (ExecutionContext.SuppressFlow())
         {
-            _acknowledging = Task.Run(AcknowledgeAllAsync);
+            _acknowledging = Task.Run(AcknowledgeOrFailAsync);
         }
     }
 
@@ -62,6 +64,29 @@ internal sealed class Acknowledgements : IAsyncDisposable
         _ended.Dispose();
     }
 
+    private async Task AcknowledgeOrFailAsync()
+    {
+        try
+        {
+            await AcknowledgeAllAsync();
+        }
+        catch (Exception exception)
+        {
+            _handled.Writer.TryComplete();
+            await foreach (var handled in _handled.Reader.ReadAllAsync())
+            {
+                handled.Acknowledged?.TrySetException(exception);
+            }
+
+            foreach (var handled in _waiting.Values)
+            {
+                handled.Acknowledged!.TrySetException(exception);
+            }
+
+            await _fail(exception);
+        }
+    }
+
     private async Task AcknowledgeAllAsync()
     {
         while (_waiting.Count > 0 || await _handled.Reader.WaitToReadAsync())
@@ -73,9 +98,9 @@ internal sealed class Acknowledgements : IAsyncDisposable
                 {
                     _settled.Add(handled.DeliveryTag);
                 }
-                else
+                else if (!_waiting.TryAdd(handled.DeliveryTag, handled))
                 {
-                    _waiting.Add(handled.DeliveryTag, handled);
+                    handled.Acknowledged.SetException(new InvalidOperationException($"Message {handled.DeliveryTag} is being acknowledged already."));
                 }
             }
 

@@ -1,14 +1,12 @@
-using System.Runtime.CompilerServices;
 using MassTransit;
 using MassTransit.RabbitMqTransport;
 using MassTransit.Transports;
-using RabbitMQ.Client;
 
 namespace Notify.Messaging.RabbitMq;
 
 /// <summary>
-/// The order in which the broker delivered a channel's messages. Whatever order an endpoint that handles many at once starts them in, here each
-/// finds its turn again, by delivery tags, which count from 1 on every channel without a gap.
+/// The order in which the broker delivered a consumer's messages. Whatever order an endpoint that handles many at once starts them in, here each
+/// finds its turn again, by delivery tags, which count on a channel without a gap.
 /// </summary>
 internal sealed class DeliveryOrder
 {
@@ -16,6 +14,16 @@ internal sealed class DeliveryOrder
     private readonly HashSet<ulong> _passed = [];
     private readonly Dictionary<ulong, TaskCompletionSource> _waiting = [];
     private ulong _next = 1;
+    private bool _isBegun;
+
+    /// <summary>Says that a message was delivered; to be called in the order of deliveries. A channel that had another consumer before counts on.</summary>
+    public void Delivered(ulong deliveryTag)
+    {
+        lock (_lock)
+        {
+            (_next, _isBegun) = (_isBegun ? _next : deliveryTag, true);
+        }
+    }
 
     /// <summary>Waits until all that were delivered before have passed.</summary>
     public Task ReachedAsync(ulong deliveryTag)
@@ -51,7 +59,7 @@ internal sealed class DeliveryOrder
     }
 }
 
-/// <summary>A message's place in the order of its channel.</summary>
+/// <summary>A message's place in the order of its consumer.</summary>
 internal sealed class DeliveryPlace(DeliveryOrder order, ulong deliveryTag)
 {
     private int _passed;
@@ -70,13 +78,9 @@ internal sealed class DeliveryPlace(DeliveryOrder order, ulong deliveryTag)
 /// <summary>Around everything else that happens to a message, even to one that cannot be read: gives it its place, and frees that in any case.</summary>
 internal sealed class DeliveryPlaceFilter : IFilter<ReceiveContext>
 {
-    // A channel that was opened anew counts anew.
-    private readonly ConditionalWeakTable<IChannel, DeliveryOrder> _orders = [];
-
     public async Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
     {
-        var order = _orders.GetOrCreateValue(context.GetPayload<ChannelContext>().Channel);
-        var place = new DeliveryPlace(order, context.GetPayload<RabbitMqBasicConsumeContext>().DeliveryTag);
+        var place = new DeliveryPlace(context.GetPayload<HandoverChannelContext>().Order, context.GetPayload<RabbitMqBasicConsumeContext>().DeliveryTag);
         context.GetOrAddPayload(() => place);
         try
         {

@@ -1,3 +1,5 @@
+using MassTransit;
+using MassTransit.Logging;
 using MassTransit.RabbitMqTransport;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
@@ -12,22 +14,23 @@ namespace Notify.Messaging.RabbitMq;
 /// A channel as it is has one task for each message that it may hand over at once, and wakes all of them that are idle for each message: with a thousand of them that costs more
 /// than most messages do.
 /// </remarks>
-internal class HandoverChannelContext : ScopeChannelContext, ChannelContext, IAsyncDisposable
+internal sealed class HandoverChannelContext : ScopeChannelContext, ChannelContext, IAsyncDisposable
 {
-    /// <summary>What the endpoint must be limited to, for the order and to have but one such task. How many messages are handled at once is what it prefetches.</summary>
-    public const int ConcurrentMessageLimit = 1;
-
     private readonly Acknowledgements _acknowledgements;
+    private readonly ILogContext? _log = LogContext.Current;
 
     public HandoverChannelContext(ChannelContext context)
         : base(context, context.CancellationToken) =>
         // By the system's clock, whatever a test's does: nobody is told of this time.
-        _acknowledgements = new Acknowledgements((deliveryTag, multiple) => context.BasicAck(deliveryTag, multiple, context.CancellationToken), TimeProvider.System);
+        _acknowledgements = new Acknowledgements((deliveryTag, multiple) => context.BasicAck(deliveryTag, multiple, context.CancellationToken), CloseAsync, TimeProvider.System);
+
+    /// <summary>The order in which its messages were delivered.</summary>
+    public DeliveryOrder Order { get; } = new();
 
     // (1)
     Task<string> ChannelContext.BasicConsume(
         string queue, bool noAck, bool exclusive, IDictionary<string, object> arguments, IAsyncBasicConsumer consumer, string consumerTag, CancellationToken cancellationToken) =>
-        BasicConsume(queue, noAck, exclusive, arguments, new HandoverConsumer(consumer, _acknowledgements), consumerTag, cancellationToken);
+        BasicConsume(queue, noAck, exclusive, arguments, new HandoverConsumer(consumer, Order, _acknowledgements), consumerTag, cancellationToken);
 
     // (2), which MassTransit does one by one. Not cancelled with the message: it has been handled.
     ValueTask ChannelContext.BasicAck(ulong deliveryTag, bool multiple, CancellationToken cancellationToken) => new(_acknowledgements.AddAsync(deliveryTag));
@@ -44,13 +47,28 @@ internal class HandoverChannelContext : ScopeChannelContext, ChannelContext, IAs
         Dispose();
     }
 
-    private sealed class HandoverConsumer(IAsyncBasicConsumer consumer, Acknowledgements acknowledgements) : IAsyncBasicConsumer
+    // Without acknowledgements the broker would soon deliver nothing more. MassTransit opens a channel anew that was closed.
+    private async Task CloseAsync(Exception exception)
+    {
+        _log?.Error?.Log(exception, "Messages can be acknowledged no more: their channel is closed");
+        try
+        {
+            await Channel.AbortAsync(CancellationToken.None);
+        }
+        catch (Exception closed)
+        {
+            _log?.Debug?.Log(closed, "The channel was closed already");
+        }
+    }
+
+    private sealed class HandoverConsumer(IAsyncBasicConsumer consumer, DeliveryOrder order, Acknowledgements acknowledgements) : IAsyncBasicConsumer
     {
         public IChannel? Channel => consumer.Channel;
 
         public Task HandleBasicDeliverAsync(
             string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
         {
+            order.Delivered(deliveryTag);
             acknowledgements.Delivered(deliveryTag);
 
             // Of a copy, since the client uses the body's memory again when this returns. MassTransit's consumer lets no exception out.

@@ -39,7 +39,7 @@ internal static class Lane
         endpoint.UseQuorumQueue();
         endpoint.SingleActiveConsumer = true;
         endpoint.PrefetchCount = prefetch;
-        endpoint.ConcurrentMessageLimit = HandoverChannelContext.ConcurrentMessageLimit;
+        endpoint.UseHandover();
         var stop = context.GetRequiredService<LaneStop>();
         var stopFilter = new LaneStopFilter<ConsumeContext>(stop.Begun);
         endpoint.ConnectReceiveEndpointObserver(stop);

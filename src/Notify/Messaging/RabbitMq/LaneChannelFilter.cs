@@ -14,7 +14,7 @@ internal sealed class LaneChannelFilter(IRabbitMqReceiveEndpointConfigurator end
         }
 
         endpoint.ConsumerPriority = LanePriorities.Of(lanes, lane, await numbers.OfAsync(context.ConnectionContext));
-        await using var channel = new LaneChannelContext(context);
+        using var channel = new LaneChannelContext(context);
         await next.Send(channel);
     }
 

@@ -52,8 +52,7 @@ internal static class RabbitMqSetup
         {
             endpoint.UseQuorumQueue();
             endpoint.ConfigureConsumer<DeliveryLogConsumer>(context);
-            endpoint.ConcurrentMessageLimit = HandoverChannelContext.ConcurrentMessageLimit;
-            endpoint.ConfigureChannel(pipe => pipe.UseFilter(new HandoverChannelFilter()));
+            endpoint.UseHandover();
         });
 
         // Every worker hears of changed subscriptions, and of how all of them do.

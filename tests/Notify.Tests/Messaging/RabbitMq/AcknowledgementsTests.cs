@@ -8,6 +8,7 @@ public sealed class AcknowledgementsTests
 {
     private readonly FakeTimeProvider _time = new();
     private readonly ConcurrentQueue<(ulong DeliveryTag, bool Multiple)> _sent = [];
+    private readonly ConcurrentBag<Exception> _failures = [];
 
     [Fact]
     public async Task Messages_with_none_before_them_are_acknowledged_in_one_frame()
@@ -82,12 +83,37 @@ public sealed class AcknowledgementsTests
     [Fact]
     public async Task What_cannot_be_acknowledged_is_said_to_each_that_waits_for_it()
     {
-        await using var acknowledgements = new Acknowledgements((_, _) => throw new IOException("closed"), _time);
+        await using var acknowledgements = new Acknowledgements((_, _) => throw new IOException("closed"), FailAsync, _time);
         Task[] some = [acknowledgements.AddAsync(1), acknowledgements.AddAsync(2)];
 
         await Assert.ThrowsAsync<IOException>(() => EndAsync(some));
 
         Assert.All(some, one => Assert.IsType<IOException>(one.Exception!.InnerException));
+        Assert.Empty(_failures);
+    }
+
+    [Fact]
+    public async Task A_message_that_is_acknowledged_twice_takes_nothing_along()
+    {
+        await using var acknowledgements = Start();
+        var (second, again) = (acknowledgements.AddAsync(2), acknowledgements.AddAsync(2));
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => EndAsync(again));
+        await EndAsync(acknowledgements.AddAsync(1), second);
+
+        Assert.Empty(_failures);
+    }
+
+    [Fact]
+    public async Task An_end_before_its_time_is_said_to_all_and_nothing_more_is_taken()
+    {
+        await using var acknowledgements = new Acknowledgements((_, _) => ValueTask.CompletedTask, FailAsync, new NoTime());
+
+        await Assert.ThrowsAsync<NotSupportedException>(() => acknowledgements.AddAsync(1));
+
+        await Eventually.TrueAsync(() => !_failures.IsEmpty);
+        Assert.IsType<NotSupportedException>(Assert.Single(_failures));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => acknowledgements.AddAsync(2));
     }
 
     [Fact]
@@ -109,7 +135,14 @@ public sealed class AcknowledgementsTests
             _sent.Enqueue((deliveryTag, multiple));
             return ValueTask.CompletedTask;
         },
+        FailAsync,
         _time);
+
+    private Task FailAsync(Exception exception)
+    {
+        _failures.Add(exception);
+        return Task.CompletedTask;
+    }
 
     private async Task EndAsync(params Task[] acknowledged)
     {
@@ -121,5 +154,10 @@ public sealed class AcknowledgementsTests
             return all.IsCompleted;
         });
         await all;
+    }
+
+    private sealed class NoTime : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => throw new NotSupportedException();
     }
 }

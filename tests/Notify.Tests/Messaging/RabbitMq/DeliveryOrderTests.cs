@@ -40,6 +40,20 @@ public sealed class DeliveryOrderTests
     }
 
     [Fact]
+    public async Task On_a_channel_that_had_another_consumer_nobody_waits_for_what_that_one_got()
+    {
+        _order.Delivered(101);
+        _order.Delivered(102);
+        var second = _order.ReachedAsync(102);
+        Assert.False(second.IsCompleted);
+        Assert.True(_order.ReachedAsync(101).IsCompleted);
+
+        _order.Pass(101);
+
+        await second;
+    }
+
+    [Fact]
     public async Task A_message_whose_channel_closed_does_not_wait_for_one_that_will_never_pass()
     {
         using var closed = new CancellationTokenSource();
