@@ -23,7 +23,7 @@ internal static class RabbitMqSetup
 
     public static void UseNotifyRabbitMq(this IBusRegistrationConfigurator bus, RabbitMqAddress address, IConfiguration configuration) => bus.UsingRabbitMq((context, rabbit) =>
     {
-        rabbit.UseSamplingDecisions(configuration);
+        rabbit.ConfigureMessages(configuration);
         Configure(context, rabbit, address);
     });
 
