@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using MassTransit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
@@ -464,24 +463,6 @@ public abstract class MainWayTests
     }
 
     [Fact]
-    public async Task Messages_are_sent_without_white_space()
-    {
-        await using var service = await StartAsync();
-        await using var browser = await Browser.OpenAsync(service);
-        await service.SubscribeAsync(browser.Agent, "ada");
-        var bodies = new Bodies();
-        using var observing = service.Services.GetRequiredService<IBus>().ConnectReceiveObserver(bodies);
-        var message = Message("compact", "ada");
-
-        await service.PostAsync(message);
-
-        await service.SettledDeliveriesAsync(message.MessageId, 1);
-        var commands = bodies.All.Where(body => body.Contains($"{message.MessageId}", StringComparison.Ordinal)).ToList();
-        Assert.NotEmpty(commands);
-        Assert.All(commands, body => Assert.DoesNotContain('\n', body));
-    }
-
-    [Fact]
     public async Task A_command_that_ends_in_the_error_queue_is_told_of_too()
     {
         await using var service = await StartAsync();
@@ -561,25 +542,4 @@ public abstract class MainWayTests
     }
 
     private static MessagePosted Message(string title, params string[] recipients) => new() { MessageId = Guid.CreateVersion7(), RecipientIds = recipients, Title = title };
-
-    private sealed class Bodies : IReceiveObserver
-    {
-        public ConcurrentQueue<string> All { get; } = [];
-
-        public Task PreReceive(ReceiveContext context)
-        {
-            All.Enqueue(context.Body.GetString());
-            return Task.CompletedTask;
-        }
-
-        public Task PostReceive(ReceiveContext context) => Task.CompletedTask;
-
-        public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType)
-            where T : class => Task.CompletedTask;
-
-        public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
-            where T : class => Task.CompletedTask;
-
-        public Task ReceiveFault(ReceiveContext context, Exception exception) => Task.CompletedTask;
-    }
 }

@@ -99,6 +99,9 @@ public sealed class MessagingSetupTests
             name => Assert.Contains(bodies.Seen, body => body.Contains(name, StringComparison.Ordinal)));
         string[] secrets = [subscription.Endpoint, subscription.Endpoint[(subscription.Endpoint.LastIndexOf('/') + 1)..], subscription.P256dh, subscription.Auth];
         Assert.All(bodies.Seen, body => Assert.DoesNotContain(secrets, secret => body.Contains(secret, StringComparison.Ordinal)));
+
+        // Nor white space, which MassTransit lays JSON out with.
+        Assert.All(bodies.Seen, body => Assert.DoesNotContain('\n', body));
     }
 
     private sealed class Bodies : IReceiveObserver
