@@ -23,6 +23,8 @@ internal static class Embedded
     private const int Concurrency = 256;
     private const string FileVariable = "NOTIFY_BARE_LOOP";
 
+    private static readonly string NotifyProgram = Path.Combine(AppContext.BaseDirectory, "Notify.dll");
+
     public static async Task RunAsync(string[] args)
     {
         var (rounds, pushes, warmUp) = (WholeWay.Number(args, "--rounds", 3), WholeWay.Number(args, "--pushes", 40_000), WholeWay.Number(args, "--warm-up", 30));
@@ -31,34 +33,37 @@ internal static class Embedded
         var file = Path.Combine(folder.FullName, "subscriptions.json");
         var (keys, subscriptions) = await stage.ReadSubscriptionsAsync();
         await File.WriteAllTextAsync(file, JsonSerializer.Serialize(new Pushes(keys.PublicKey, keys.PrivateKey, [.. subscriptions.Select(one => new Target(one.Endpoint.AbsoluteUri, one.P256dh, one.Auth))])));
-        List<double> loop = [], service = [];
+        List<Case> cases =
+        [
+            new($"encryption and POST in a bare loop, {Concurrency} at once", Build: null),
+            new("Notify, in memory with SQLite", NotifyProgram),
+            .. (WholeWay.Text(args, "--builds")?.Split(',') ?? []).Select(build => new Case(build, build)),
+        ];
+        if (WholeWay.Text(args, "--only") is { } only)
+        {
+            cases = [.. cases.Where((_, index) => only.Contains($"{index}", StringComparison.Ordinal))];
+        }
+
         for (var round = 1; round <= rounds; round++)
         {
-            await using (var bare = await WorkerProcess.StartAsync(["env", .. stage.Runtime.Select(setting => $"{setting.Name}={setting.Value}"), $"{FileVariable}={file}", "dotnet", typeof(Embedded).Assembly.Location, BareLoop]))
+            foreach (var known in cases)
             {
-                loop.Add(await MeasureAsync(stage, count => LoopAsync(bare, count), pushes, warmUp));
+                var database = Path.Combine(folder.FullName, $"{round}-{cases.IndexOf(known)}.db");
+                await using var worker = await (known.Build is { } build ? StartAsync(stage, build, database) : StartLoopAsync(stage, file));
+                await MeasureAsync(stage, worker, count => known.Build is null ? LoopAsync(worker, count) : PostAsync(worker, count), known, pushes, warmUp);
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}, {known.Name}: {known.Rates[^1]:0} pushes a second, {known.Microseconds[^1]:0} µs of the worker's processor time a push"));
             }
-
-            var database = Path.Combine(folder.FullName, $"{round}.db");
-            await using (var store = new SqliteNotifyDbContext(Options(database)))
-            {
-                await store.Database.MigrateAsync();
-                await stage.CopySubscriptionsAsync(store);
-            }
-
-            await using (var worker = await WorkerProcess.StartAsync([.. stage.PushSettings, ("Notify__Transport", "InMemory"), ("Notify__Store", "Sqlite"), ("ConnectionStrings__Notify", $"Data Source={database}")]))
-            {
-                service.Add(await MeasureAsync(stage, count => PostAsync(worker, count), pushes, warmUp));
-            }
-
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}: bare loop {loop[^1]:N0}, Notify {service[^1]:N0} pushes a second"));
         }
 
         Console.WriteLine();
-        Console.WriteLine("| | pushes/s | |");
-        Console.WriteLine("| --- | ---: | ---: |");
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| encryption and POST in a bare loop, {Concurrency} at once | {WholeWay.Median(loop):N0} | 1.00 |"));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| Notify, in memory with SQLite | {WholeWay.Median(service):N0} | {WholeWay.Median(service) / WholeWay.Median(loop):0.00} |"));
+        Console.WriteLine("| | pushes/s | of the first | worker µs |");
+        Console.WriteLine("| --- | ---: | ---: | ---: |");
+        foreach (var known in cases)
+        {
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"| {known.Name} | {WholeWay.Median(known.Rates):N0} | {WholeWay.Median(known.Rates) / WholeWay.Median(cases[0].Rates):0.00} | {WholeWay.Median(known.Microseconds):N0} |"));
+        }
+
         folder.Delete(recursive: true);
     }
 
@@ -85,7 +90,21 @@ internal static class Embedded
         await app.WaitForShutdownAsync();
     }
 
-    private static async Task<double> MeasureAsync(LoadStage stage, Func<int, Task> push, int pushes, int warmUp)
+    private static Task<WorkerProcess> StartLoopAsync(LoadStage stage, string file) =>
+        WorkerProcess.StartAsync(["env", .. stage.Runtime.Select(setting => $"{setting.Name}={setting.Value}"), $"{FileVariable}={file}", "dotnet", typeof(Embedded).Assembly.Location, BareLoop]);
+
+    private static async Task<WorkerProcess> StartAsync(LoadStage stage, string build, string database)
+    {
+        await using (var store = new SqliteNotifyDbContext(Options(database)))
+        {
+            await store.Database.MigrateAsync();
+            await stage.CopySubscriptionsAsync(store);
+        }
+
+        return await stage.StartEmbeddedAsync(build, database);
+    }
+
+    private static async Task MeasureAsync(LoadStage stage, WorkerProcess worker, Func<int, Task> push, Case known, int pushes, int warmUp)
     {
         var begun = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(warmUp))
@@ -93,9 +112,10 @@ internal static class Embedded
             await PushAsync(10_000);
         }
 
-        var started = Stopwatch.GetTimestamp();
+        var (started, before) = (Stopwatch.GetTimestamp(), ProcessTimes.Of(ProcessTimes.TreeOf(worker.Id)));
         await PushAsync(pushes);
-        return pushes / Stopwatch.GetElapsedTime(started).TotalSeconds;
+        known.Rates.Add(pushes / Stopwatch.GetElapsedTime(started).TotalSeconds);
+        known.Microseconds.Add((ProcessTimes.Of(ProcessTimes.TreeOf(worker.Id)) - before) * 1e6 / pushes);
 
         async Task PushAsync(int count)
         {
@@ -129,6 +149,14 @@ internal static class Embedded
         var options = new DbContextOptionsBuilder<SqliteNotifyDbContext>();
         options.UseNotifySqlite($"Data Source={database}");
         return options.Options;
+    }
+
+    // Of the bare loop there is no build.
+    private sealed record Case(string Name, string? Build)
+    {
+        public List<double> Rates { get; } = [];
+
+        public List<double> Microseconds { get; } = [];
     }
 
     private sealed record Pushes(string PublicKey, string PrivateKey, IReadOnlyList<Target> Targets);

@@ -89,8 +89,11 @@ internal sealed class LoadStage : IAsyncDisposable
     public Task<WorkerProcess> StartNothingAsync() => StartBuildAsync(typeof(LoadStage).Assembly.Location, NothingWorker.Command);
 
     /// <summary>Starts a worker of another build.</summary>
-    public Task<WorkerProcess> StartBuildAsync(string program, params string[] arguments) => WorkerProcess.StartAsync(
-        ["env", .. Settings.Select(setting => $"{setting.Name}={setting.Value}"), "ASPNETCORE_ENVIRONMENT=Development", "ASPNETCORE_URLS=http://127.0.0.1:0", "dotnet", program, .. arguments]);
+    public Task<WorkerProcess> StartBuildAsync(string program, params string[] arguments) => StartAsync(Settings, program, arguments);
+
+    /// <summary>Starts a worker of a build with the bus in memory, and its store in this file.</summary>
+    public Task<WorkerProcess> StartEmbeddedAsync(string program, string database) =>
+        StartAsync([.. PushSettings, ("Notify__Transport", "InMemory"), ("Notify__Store", "Sqlite"), ("ConnectionStrings__Notify", $"Data Source={database}")], program);
 
     /// <summary>Starts a worker in Node, of one of the kinds that worker.mjs tells of.</summary>
     public Task<WorkerProcess> StartNodeAsync(string job) => WorkerProcess.StartAsync(
@@ -151,6 +154,9 @@ internal sealed class LoadStage : IAsyncDisposable
         await _server.DisposeAsync();
         _keys.Dispose();
     }
+
+    private static Task<WorkerProcess> StartAsync((string Name, string Value)[] settings, string program, params string[] arguments) => WorkerProcess.StartAsync(
+        ["env", .. settings.Select(setting => $"{setting.Name}={setting.Value}"), "ASPNETCORE_ENVIRONMENT=Development", "ASPNETCORE_URLS=http://127.0.0.1:0", "dotnet", program, .. arguments]);
 
     /// <summary>The subscriptions, for one who pushes to them without a worker.</summary>
     public async Task<(VapidKeyPair Keys, IReadOnlyList<PushSubscription> Subscriptions)> ReadSubscriptionsAsync()
