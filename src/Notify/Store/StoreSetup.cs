@@ -45,7 +45,7 @@ internal static class StoreSetup
             {
                 StoreKind.PostgreSql => (new NpgsqlConnectionStringBuilder(connectionString).Host is { Length: > 0 }, "Host=db;Database=notify;Username=notify;Password=..."),
                 StoreKind.SqlServer => (new SqlConnectionStringBuilder(connectionString).DataSource.Length > 0, "Server=db;Database=Notify;User Id=notify;Password=...;Encrypt=true"),
-                _ => (new SqliteConnectionStringBuilder(string.IsNullOrEmpty(connectionString) ? DefaultSqlite : connectionString).DataSource.Length > 0, DefaultSqlite),
+                _ => (IsFile(new SqliteConnectionStringBuilder(string.IsNullOrEmpty(connectionString) ? DefaultSqlite : connectionString)), DefaultSqlite),
             };
             return isComplete ? null : $"Notify__Store is {kind}: set ConnectionStrings__Notify, such as \"{example}\".";
         }
@@ -54,6 +54,10 @@ internal static class StoreSetup
             return $"ConnectionStrings__Notify cannot be read as a connection string of {kind}: another database's, or a keyword that this one does not know?";
         }
     }
+
+    // In memory each connection would have a database of its own.
+    private static bool IsFile(SqliteConnectionStringBuilder connection) =>
+        connection.DataSource.Length > 0 && connection.DataSource != ":memory:" && connection.Mode != SqliteOpenMode.Memory;
 
     /// <summary>Begins to build the model, of all that a start does the longest piece, on another core while the rest is put together. Whoever needs it waits for it there.</summary>
     internal static void BeginStoreModel(this IServiceProvider services) => _ = Task.Run(() =>

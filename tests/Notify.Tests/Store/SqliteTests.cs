@@ -1,3 +1,6 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Notify.Store;
 using Notify.Tests.Messaging.Outbox;
 using Notify.Tests.Sending;
 using Notify.Tests.Subscriptions;
@@ -21,3 +24,41 @@ public sealed class SqliteMainWayTests : MainWayTests;
 
 /// <summary>Secrets in SQLite.</summary>
 public sealed class SqliteEncryptionTests : Encryption.EncryptionTests;
+
+/// <summary>SQLite files that were not made by the service.</summary>
+public sealed class SqliteFileTests
+{
+    [Fact]
+    public async Task A_file_whose_journal_is_SQLites_own_default_is_migrated_and_used()
+    {
+        var folder = Directory.CreateTempSubdirectory("notify-test-");
+        try
+        {
+            var file = Path.Combine(folder.FullName, "notify.db");
+            await using (var connection = new SqliteConnection($"Data Source={file}"))
+            {
+                await connection.OpenAsync(TestContext.Current.CancellationToken);
+                await using var command = connection.CreateCommand();
+                command.CommandText = "PRAGMA journal_mode=DELETE; CREATE TABLE another (id); DROP TABLE another;";
+                await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+            }
+
+            var options = new DbContextOptionsBuilder<SqliteNotifyDbContext>();
+            options.UseNotifySqlite($"Data Source={file}");
+            await using var db = new SqliteNotifyDbContext(options.Options);
+            await db.Database.MigrateAsync(TestContext.Current.CancellationToken);
+            Assert.Empty(await db.Database.GetPendingMigrationsAsync(TestContext.Current.CancellationToken));
+            Assert.Empty(await db.Subscriptions.ToListAsync(TestContext.Current.CancellationToken));
+        }
+        finally
+        {
+            SqliteConnection.ClearAllPools();
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData("Data Source=:memory:")]
+    [InlineData("Data Source=notify;Mode=Memory;Cache=Shared")]
+    public void One_in_memory_is_refused(string connectionString) => Assert.NotNull(StoreSetup.FaultOf(StoreKind.Sqlite, connectionString));
+}
