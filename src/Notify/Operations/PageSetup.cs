@@ -8,7 +8,11 @@ internal static class PageSetup
     public static void UseNotifyPage(this IApplicationBuilder app)
     {
         app.UseDefaultFiles();
-        app.UseStaticFiles(new StaticFileOptions { OnPrepareResponse = Prepare });
+        var types = new FileExtensionContentTypeProvider();
+
+        // To ASP.NET Core a film.
+        types.Mappings[".ts"] = "text/plain; charset=utf-8";
+        app.UseStaticFiles(new StaticFileOptions { ContentTypeProvider = types, OnPrepareResponse = Prepare });
     }
 
     // Another origin's application imports the module and the worker (by importScripts), and must see a new version at once.

@@ -17,6 +17,7 @@ export type ErrorCode =
   | (string & {});
 
 export declare class NotifyError extends Error {
+  constructor(code: ErrorCode, message: string, options?: { status?: number; cause?: unknown });
   readonly name: "NotifyError";
   readonly code: ErrorCode;
   /** The HTTP status, when the service answered. */

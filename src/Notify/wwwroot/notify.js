@@ -142,7 +142,7 @@ async function subscribeNow(options, permission) {
   await settings.write(registration.scope, { ...worker, endpoint: subscription.endpoint });
   // The service has forgotten it: perhaps since it had come to its end at its push service, which does not tell the browser.
   if (isNew && saved?.endpoint === subscription.endpoint) {
-    await subscription.unsubscribe();
+    await end(registration.pushManager, subscription);
     return subscribeNow(options, permission);
   }
   return { id, isNew };
@@ -151,7 +151,7 @@ async function subscribeNow(options, permission) {
 async function subscribeAt(pushManager, publicKey) {
   const existing = await pushManager.getSubscription();
   if (existing && sameBytes(existing.options.applicationServerKey, fromBase64Url(publicKey))) return { subscription: existing };
-  await existing?.unsubscribe();
+  if (existing) await end(pushManager, existing);
   try {
     const subscription = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: fromBase64Url(publicKey) });
     return { subscription, replaced: existing?.endpoint };
@@ -184,9 +184,18 @@ async function unsubscribeNow(settled) {
   try {
     if (endpoint) await remove(settled, endpoint);
   } finally {
-    await subscription?.unsubscribe();
+    if (subscription) await end(registration.pushManager, subscription);
   }
   return Boolean(subscription);
+}
+
+async function end(pushManager, subscription) {
+  try {
+    await subscription.unsubscribe();
+  } catch (cause) {
+    // Firefox says that its push service could not be told, and has dropped it all the same.
+    if (await pushManager.getSubscription()) throw new NotifyError("push_service_unavailable", "The browser could not end its subscription.", { cause });
+  }
 }
 
 async function remove(options, endpoint) {
@@ -207,8 +216,9 @@ export function onMessage(handler) {
   return () => navigator.serviceWorker?.removeEventListener("message", listener);
 }
 
-// The worker cannot navigate a window that it does not control; it asks the page to.
-navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+// The worker does not know where an application that routes by itself is, and cannot navigate a window that it does not control; it asks the page.
+navigator.serviceWorker?.addEventListener("message", ({ data, ports }) => {
+  if (data?.type === "notify:where") ports[0]?.postMessage(location.href);
   if (data?.type === "notify:navigate" && new URL(data.url, location).origin === location.origin) location.assign(data.url);
 });
 
@@ -265,8 +275,8 @@ async function call({ api, headers }, method, path, body) {
     throw new NotifyError("network_error", "Notify could not be reached.", { cause });
   }
   const content = await response.json().catch(() => undefined);
-  if (response.ok) return content;
-  const message = content?.detail ?? content?.title ?? `Notify answered ${response.status}.`;
+  if (response.ok && (content || response.status === 204)) return content;
+  const message = content?.detail ?? content?.title ?? (response.ok ? `That was no answer of Notify's: is ${api} where it is?` : `Notify answered ${response.status}.`);
   throw new NotifyError(content?.code ?? `http_${response.status}`, message, { status: response.status });
 }
 

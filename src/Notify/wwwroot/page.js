@@ -17,9 +17,14 @@ function user() {
   return $("user").value.trim() || "ada";
 }
 
+// To fetch a header is bytes, one a character; Notify reads them as UTF-8.
+function headers() {
+  return { "X-Notify-User": String.fromCharCode(...new TextEncoder().encode(user())) };
+}
+
 function signIn() {
   $("user").value = user();
-  notify.configure({ headers: { "X-Notify-User": user() } });
+  notify.configure({ headers: headers() });
   $("owner").textContent = user();
   $("recipient").placeholder = user();
   if (!$("title").dataset.edited) $("title").value = `Hello, ${user()}`;
@@ -168,7 +173,7 @@ function showArrived({ title, body, navigate, data }) {
 async function call(method, path, body) {
   const response = await fetch(path, {
     method,
-    headers: { "X-Notify-User": user(), ...(body && { "Content-Type": "application/json" }) },
+    headers: { ...headers(), ...(body && { "Content-Type": "application/json" }) },
     body: body && JSON.stringify(body),
   }).catch(() => { throw new Error("Notify could not be reached."); });
   const content = await response.json().catch(() => undefined);
@@ -252,5 +257,11 @@ $("message-form").onsubmit = (event) => {
   void attempt(event.submitter ?? $("message-form"), send);
 };
 
+// What configure() does behind this may have made the browser another subscription.
+void notify.reconcile().then((registered) => {
+  if (!registered || registered.id === localStorage.getItem("notify.subscription")) return undefined;
+  localStorage.setItem("notify.subscription", registered.id);
+  return refresh();
+}).catch(() => {});
 await refresh().catch(report);
 document.documentElement.dataset.ready = "yes";

@@ -137,14 +137,33 @@
 
   async function open(url) {
     if (url.origin !== self.location.origin) return self.clients.openWindow(url.href);
-    const candidates = (await windows()).filter((client) => new URL(client.url).origin === url.origin);
-    const there = candidates.find((client) => client.url === url.href);
-    if (there) return there.focus();
-    const client = candidates.find((candidate) => candidate.visibilityState === "visible") ?? candidates[0];
+    const [all, controlled] = await Promise.all([windows(), self.clients.matchAll({ type: "window" })]);
+    const candidates = await Promise.all(all.filter((client) => new URL(client.url).origin === url.origin).map(async (client) => {
+      const at = await ask(client);
+      // One that neither answers nor is controlled cannot be led: another application's, say.
+      return { client, at: at ?? client.url, canBeLed: Boolean(at) || controlled.some(({ id }) => id === client.id) };
+    }));
+    const there = candidates.find(({ at }) => at === url.href);
+    if (there) return there.client.focus();
+    const open = candidates.filter(({ canBeLed }) => canBeLed).map(({ client }) => client);
+    const client = open.find(({ visibilityState }) => visibilityState === "visible") ?? open[0];
     if (!client) return self.clients.openWindow(url.href);
     await client.focus().catch(() => {});
     // A window that this worker does not control refuses; notify.js does it there.
     return client.navigate(url.href).catch(() => client.postMessage({ type: "notify:navigate", url: url.href }));
+  }
+
+  // Much less than a browser lets pass between a click and the window that it leads to.
+  const ANSWERS_WITHIN = 300;
+
+  // Where a window is, if notify.js is in it: an application that routes by itself is no longer where it was loaded.
+  function ask(client) {
+    const { port1, port2 } = new MessageChannel();
+    return new Promise((resolve) => {
+      port1.onmessage = ({ data }) => resolve(data);
+      setTimeout(resolve, ANSWERS_WITHIN);
+      client.postMessage({ type: "notify:where" }, [port2]);
+    }).finally(() => port1.close());
   }
 
   function windows() {
@@ -154,8 +173,10 @@
   // The browser has dropped the push subscription. When the service cannot be told now, the settings keep the old
   // endpoint, and the next configure() or subscribe() of notify.js reports both.
   async function renew({ oldSubscription, newSubscription }) {
-    const settings = (await stored("readonly", (store) => store.get(self.registration.scope))) ?? {};
-    const api = settings.api ?? new URL("/", self.location).href;
+    const settings = await stored("readonly", (store) => store.get(self.registration.scope));
+    // Unsubscribed for good, perhaps while this waited for its turn; an application that does without notify.js sees to it by itself.
+    if (!settings) return;
+    const { api } = settings;
     const subscription = newSubscription ?? (await self.registration.pushManager.subscribe({
       userVisibleOnly: true,
       applicationServerKey: await applicationServerKey(api),
@@ -166,7 +187,7 @@
       body: JSON.stringify({ ...subscription.toJSON(), applicationServerKey: toBase64Url(subscription.options.applicationServerKey), replaces: oldSubscription?.endpoint ?? settings.endpoint }),
     });
     if (response.ok)
-      await stored("readwrite", (store) => store.put({ ...settings, api, endpoint: subscription.endpoint }, self.registration.scope));
+      await stored("readwrite", (store) => store.put({ ...settings, endpoint: subscription.endpoint }, self.registration.scope));
   }
 
   function toBase64Url(bytes) {

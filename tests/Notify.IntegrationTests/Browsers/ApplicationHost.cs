@@ -15,6 +15,12 @@ public sealed class ApplicationHost : IAsyncDisposable
     /// <summary>The application's page, with a trailing slash.</summary>
     public Uri Url => new(_application.Urls.Single() + "/");
 
+    /// <summary>A worker of a part of it.</summary>
+    public const string WorkerOfAPart = "/part/service-worker.js";
+
+    /// <summary>A page of it that has no module.</summary>
+    public Uri Plain => new(Url, "/plain");
+
     /// <summary>Starts it on a free port; its page keeps the module in <c>notify</c> and what onMessage got in <c>arrived</c>.</summary>
     public static async Task<ApplicationHost> StartAsync(Uri notify, CancellationToken ct)
     {
@@ -31,6 +37,9 @@ public sealed class ApplicationHost : IAsyncDisposable
             Object.assign(window, { notify, arrived, stop });
             </script>
             """, "text/html"));
+        application.MapGet("/plain", () => Results.Content("<!doctype html><title>A page of another application's</title>", "text/html"));
+        application.MapGet(WorkerOfAPart, () => Results.Content($"""importScripts("{notify}service-worker.js");""", "text/javascript"));
+
         // For browsers whose buttons cannot be clicked on.
         application.MapGet("/service-worker.js", () => Results.Content($$"""
             importScripts("{{notify}}service-worker.js");

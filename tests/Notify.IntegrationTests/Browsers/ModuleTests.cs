@@ -203,6 +203,33 @@ public abstract class ModuleTests(BrowserKind kind) : BrowserTest(kind)
         Assert.Equal(0, (int)(await Browser.EvaluateAsync("arrived.length"))!);
         Assert.Empty(Browser.ConsoleErrors);
     }
+
+    [Fact]
+    public async Task A_page_in_place_of_the_services_answer_is_told_with_a_code()
+    {
+        await using var application = await ApplicationHost.StartAsync(Host.Url, Ct);
+        await Browser.NavigateAsync(application.Url);
+        await Browser.WaitUntilAsync("window.arrived");
+
+        var error = await Browser.EvaluateAsync("notify.subscribe({ api: location.origin }).catch(({ name, code, status }) => ({ name, code, status }))");
+
+        Assert.Equal(("NotifyError", "http_200", 200), ((string)error!["name"]!, (string)error["code"]!, (int)error["status"]!));
+    }
+
+    [Fact]
+    public async Task A_click_leaves_a_window_alone_that_cannot_be_led()
+    {
+        await using var application = await ApplicationHost.StartAsync(Host.Url, Ct);
+        await Browser.NavigateAsync(application.Url);
+        await Browser.WaitUntilAsync("window.arrived");
+        await Browser.EvaluateAsync($"notify.subscribe({{ serviceWorker: '{ApplicationHost.WorkerOfAPart}' }})");
+        await Browser.NavigateAsync(application.Plain);
+        await Host.PostAsync(new MessagePosted { RecipientIds = ["grace"], Title = "Click", Url = "/part/rooms/7" });
+
+        await Browser.ClickNotificationAsync();
+
+        await Browser.WaitForTabsAsync(application.Plain, new Uri(application.Url, "/part/rooms/7"));
+    }
 }
 
 public sealed class ChromiumModuleTests() : ModuleTests(BrowserKind.Chromium);

@@ -69,6 +69,30 @@ public abstract class PageTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task A_users_name_may_be_of_any_script()
+    {
+        await OpenPageAsync();
+        await Browser.EvaluateAsync("void (document.querySelector('#user').value = '日本 Jürgen', document.querySelector('#user').dispatchEvent(new Event('change')))");
+        await Browser.ClickAsync("#subscribe");
+        await WaitForTextAsync("#standing", "This browser is subscribed.");
+
+        Assert.Equal("日本 Jürgen", (await SubscriptionAsync()).UserId);
+    }
+
+    [Fact]
+    public async Task The_page_knows_its_browser_after_a_key_rotation()
+    {
+        await SubscribeAsync();
+        await Host.RotateVapidKeysAsync();
+
+        await OpenPageAsync();
+
+        await Browser.WaitUntilAsync($"localStorage.getItem('notify.subscription') !== '{(await SubscriptionAsync()).Id}'");
+        await Browser.WaitUntilAsync("document.querySelector('#subscriptions').textContent.includes(', this browser')");
+        Assert.Equal($"{(await SubscriptionAsync()).Id}", (string?)await Browser.EvaluateAsync("localStorage.getItem('notify.subscription')"));
+    }
+
+    [Fact]
     public async Task Another_user_of_the_page_takes_the_subscription_over_and_sees_nothing_of_the_first_one()
     {
         await SubscribeAsync();

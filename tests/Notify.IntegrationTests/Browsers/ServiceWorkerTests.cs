@@ -100,6 +100,28 @@ public abstract class ServiceWorkerTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Theory]
+    [InlineData("/?chat=3")]
+    [InlineData("/#/chats/3")]
+    public async Task A_click_goes_by_where_an_application_has_routed_itself(string routed)
+    {
+        await SubscribeAsync();
+        await Browser.EvaluateAsync($"void (window.untouched = true, history.pushState(null, '', '{routed}'))");
+        await PostAsync("there already", routed);
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 1);
+        await Browser.ClickNotificationAsync();
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 0);
+        await PostAsync("after the click", "/");
+        await Browser.WaitUntilAsync("document.querySelector('#arrived').textContent.includes('after the click')");
+        Assert.True((bool)(await Browser.EvaluateAsync($"window.untouched === true && location.href.endsWith('{routed}')"))!);
+
+        // It was loaded there, and is there no more.
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 1);
+        await Browser.ClickNotificationAsync();
+        await Browser.WaitForTabsAsync(Host.Url);
+        await Browser.WaitUntilAsync("window.untouched === undefined");
+    }
+
+    [Theory]
     [InlineData("/?chat=2", "/?chat=2")]
     [InlineData("javascript:alert(1)", "/")]
     [InlineData("http://[", "/")]
@@ -204,5 +226,44 @@ public sealed class FirefoxServiceWorkerTests() : ServiceWorkerTests(BrowserKind
         await Browser.WaitUntilAsync($"{Module}.state().then((state) => state.registered)");
         await PostAsync("still here");
         Assert.Equal("still here", (string?)(await TakeNotificationAsync())["title"]);
+    }
+
+    [Fact]
+    public async Task A_subscription_that_is_lost_while_it_is_being_ended_is_not_renewed()
+    {
+        await SubscribeAsync();
+        await Browser.EvaluateAsync($$"""
+            void (async () => {
+              const { fetch } = window;
+              window.fetch = async (url, options) => {
+                if (options?.method === "DELETE") await new Promise((resolve) => window.goOn = resolve);
+                return fetch(url, options);
+              };
+              await {{Module}}.unsubscribe();
+              window.isEnded = true;
+            })()
+            """);
+        await Browser.WaitUntilAsync("window.goOn");
+        await Host.RestartPushServiceAsync(Ct);
+
+        // The worker's turn comes after the page's.
+        await Browser.WaitUntilAsync("navigator.locks.query().then(({ pending }) => pending.length > 0)");
+        await Browser.EvaluateAsync("void goOn()");
+        await Browser.WaitUntilAsync("window.isEnded && navigator.locks.query().then(({ held, pending }) => held.length + pending.length === 0)");
+
+        AssertState(await StateAsync(), subscribed: false);
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
+    }
+
+    [Fact]
+    public async Task A_subscription_whose_push_service_cannot_be_told_is_ended_without_an_error()
+    {
+        await SubscribeAsync();
+        await Browser.SetOfflineAsync(true);
+
+        Assert.True((bool)(await Browser.EvaluateAsync($"{Module}.unsubscribe()"))!);
+
+        AssertState(await StateAsync(), subscribed: false);
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
     }
 }

@@ -2,6 +2,7 @@
 import { $ } from "./elements.js";
 
 const TOKEN = "notify.operator.token";
+const NOT_ACCEPTED = "That token was not accepted: it is malformed, has expired or is not from the issuer that Notify believes.";
 const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 let isNameEnough = isHere;
 let given = later();
@@ -28,11 +29,16 @@ export async function call(path, options = {}) {
   }
 }
 
+// RFC 6750 section 2.1; with anything else in it fetch would not even begin.
+function isToken(text) {
+  return /^[-\w.~+/]+=*$/.test(text);
+}
+
 function refuse(token, status) {
   // Another call may have been refused the same one.
   if (token === sessionStorage.getItem(TOKEN)) sessionStorage.removeItem(TOKEN);
   isNameEnough = false;
-  ask(token && (status === 403 ? "That token is good, but lacks the scope notify.operate." : "That token was not accepted: it is malformed, has expired or is not from the issuer that Notify believes."));
+  ask(token && (status === 403 ? "That token is good, but lacks the scope notify.operate." : NOT_ACCEPTED));
 }
 
 function ask(problem) {
@@ -46,8 +52,13 @@ function ask(problem) {
 $("access").onsubmit = (event) => {
   event.preventDefault();
   // Who copies the whole header means the same.
-  sessionStorage.setItem(TOKEN, $("token").value.trim().replace(/^Bearer\s+/i, ""));
+  const token = $("token").value.trim().replace(/^Bearer\s+/i, "");
   $("token").value = "";
+  if (!isToken(token)) {
+    ask(NOT_ACCEPTED);
+    return;
+  }
+  sessionStorage.setItem(TOKEN, token);
   $("access-problem").textContent = "";
   given.resolve();
   given = later();
