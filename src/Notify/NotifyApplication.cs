@@ -50,7 +50,7 @@ public static class NotifyApplication
         builder.Services.AddNotifySending();
         builder.Services.AddNotifyHealth();
         builder.AddNotifyTelemetry();
-        builder.Services.AddOpenApi("v1");
+        builder.Services.AddNotifyOpenApi();
 
         // Hosted services start in this order.
         if (builder.Environment.IsDevelopment())

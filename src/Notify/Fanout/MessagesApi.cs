@@ -19,8 +19,7 @@ internal static class MessagesApi
             .RequireAuthorization(Policies.Publish)
             .Accepts<MessagePosted>("application/json")
             .Produces(StatusCodes.Status202Accepted)
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status401Unauthorized)
-            .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status413PayloadTooLarge);
+            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status413PayloadTooLarge);
 
     private static async Task<IResult> PostAsync(HttpRequest request, IBus bus, CancellationToken cancellationToken)
     {

@@ -1,3 +1,5 @@
+using Notify.Authentication;
+
 namespace Notify.Operations;
 
 /// <summary>RFC 9457 problem details with a stable <c>code</c>: the only shape of an error that the API answers with.</summary>
@@ -20,11 +22,14 @@ internal static class Problems
 
     public static IServiceCollection AddProblems(this IServiceCollection services) =>
         services.AddProblemDetails(options => options.CustomizeProblemDetails = context =>
-            context.ProblemDetails.Extensions.TryAdd("code", CodeOf(context.ProblemDetails.Status)));
+        {
+            context.ProblemDetails.Detail ??= DetailOf(context.ProblemDetails.Status);
+            context.ProblemDetails.Extensions.TryAdd("code", CodeOf(context.ProblemDetails.Status));
+        });
 
-    /// <summary>Gives every error that has no body yet a problem's body, and every exception a 500 without its text.</summary>
+    /// <summary>Gives every error that has no body yet a problem's body, and every exception a 500 without its text; a request that cannot be read is its sender's fault, and not logged as ours.</summary>
     public static void UseProblems(this IApplicationBuilder app) => app
-        .UseExceptionHandler(new ExceptionHandlerOptions { StatusCodeSelector = StatusOf })
+        .UseExceptionHandler(new ExceptionHandlerOptions { StatusCodeSelector = StatusOf, SuppressDiagnosticsCallback = context => context.Exception is BadHttpRequestException })
         .UseStatusCodePages();
 
     private static int StatusOf(Exception exception) => exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError;
@@ -42,5 +47,19 @@ internal static class Problems
         429 => "rate_limited",
         >= 400 and < 500 => "bad_request",
         _ => "internal_error",
+    };
+
+    private static string DetailOf(int? status) => status switch
+    {
+        400 => "The request cannot be read.",
+        401 => "Send a token that is valid and of the configured issuer, as 'Authorization: Bearer TOKEN'.",
+        403 => $"The token is good, but names no user in 'sub', or lacks the scope: {Policies.PublishScope} to post messages and ask after them, {Policies.OperateScope} for the dashboard.",
+        404 => "There is no such route.",
+        405 => "This route takes other methods: see Allow.",
+        408 => "The body came too slowly.",
+        413 => "The body is too large.",
+        415 => "The body must be JSON, with the content type application/json.",
+        >= 400 and < 500 => "Notify does not take this request.",
+        _ => "Notify failed at this; its log says why.",
     };
 }

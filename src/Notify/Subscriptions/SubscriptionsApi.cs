@@ -45,13 +45,13 @@ internal static class SubscriptionsApi
         group.MapPost("", RegisterAsync).WithName("RegisterSubscription")
             .Accepts<PushSubscriptionJson>("application/json")
             .Produces<RegisteredView>(StatusCodes.Status201Created).Produces<RegisteredView>()
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status401Unauthorized)
+            .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge).ProducesProblem(StatusCodes.Status422UnprocessableEntity);
         group.MapGet("", ListAsync).WithName("ListSubscriptions");
         group.MapDelete("/{id:guid}", RemoveByIdAsync).WithName("RemoveSubscription")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
         group.MapDelete("", RemoveByEndpointAsync).WithName("RemoveSubscriptionByEndpoint")
-            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
+            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound);
     }
 
     private static async Task<IResult> RegisterAsync(
