@@ -8,6 +8,7 @@ using Notify.LocalPushService;
 using Notify.Sending;
 using Notify.Store;
 using Notify.Tests.Store;
+using Notify.WebPush;
 
 namespace Notify.Tests;
 
@@ -231,6 +232,26 @@ public abstract class MainWayTests
         await service.SettledDeliveriesAsync(next.MessageId, 1);
         await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Any());
         Assert.Equal(["next"], browser.TitlesOf(subscription));
+    }
+
+    [Fact]
+    public async Task A_push_for_which_there_is_no_key_any_more_fails_without_an_attempt()
+    {
+        await using var service = await StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        await service.SubscribeAsync(browser.Agent, "ada");
+        using var unknown = VapidKeyPair.Generate();
+        await using (var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation))
+        {
+            await db.Subscriptions.ExecuteUpdateAsync(set => set.SetProperty(row => row.ApplicationServerKey, unknown.PublicKey), Cancellation);
+        }
+
+        var message = Message("no key", "ada");
+        await service.PostAsync(message);
+
+        var row = (await service.SettledDeliveriesAsync(message.MessageId, 1))[0];
+        Assert.Equal(("failed", 0), (row.GetProperty("state").GetString(), row.GetProperty("attempts").GetInt32()));
+        Assert.StartsWith("unauthorised", row.GetProperty("reason").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]

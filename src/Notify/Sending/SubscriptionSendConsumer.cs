@@ -85,15 +85,19 @@ public sealed partial class SubscriptionSendConsumer(
         }
 
         // (3)
-        var passage = await gates.Of(target.Push.Endpoint).PassAsync(push.SubscriptionId, token => PostAsync(target, push, attempts + 1, token), context.CancellationToken);
-        if (passage is Passage.Refused refused)
+        var outcome = RefusalOf(target, out var pair);
+        if (outcome is null)
         {
-            await WaitAsync(context, line, attempts, refused.Delay, refused.Word, status: null, refused.Reason);
-            return;
-        }
+            var passage = await gates.Of(target.Push.Endpoint).PassAsync(push.SubscriptionId, token => PostAsync(target.Push, pair!, push, attempts + 1, token), context.CancellationToken);
+            if (passage is Passage.Refused refused)
+            {
+                await WaitAsync(context, line, attempts, refused.Delay, refused.Word, status: null, refused.Reason);
+                return;
+            }
 
-        attempts++;
-        var outcome = ((Passage.Made)passage).Outcome;
+            attempts++;
+            outcome = ((Passage.Made)passage).Outcome;
+        }
 
         // (4) and (5)
         switch (outcome)
@@ -123,18 +127,17 @@ public sealed partial class SubscriptionSendConsumer(
         }
     }
 
-    private async ValueTask<PushOutcome> PostAsync(TargetSubscription target, SendPush push, int attempt, CancellationToken cancellationToken)
+    // What no POST is made for.
+    private PushOutcome? RefusalOf(TargetSubscription target, out VapidKeyPair? pair)
     {
-        if (allowList.Refuses(target.Push.Endpoint) is { } refused)
-        {
-            return new PushOutcome.Rejected(null, refused);
-        }
+        pair = keys.Find(target.ApplicationServerKey);
+        return allowList.Refuses(target.Push.Endpoint) is { } refused ? new PushOutcome.Rejected(null, refused)
+            : pair is null ? new PushOutcome.Unauthorised(null, "the subscription was made with an application server key that is not configured; add its pair to Notify:Vapid:Previous")
+            : null;
+    }
 
-        if (keys.Find(target.ApplicationServerKey) is not { } pair)
-        {
-            return new PushOutcome.Unauthorised(null, "the subscription was made with an application server key that is not configured; add its pair to Notify:Vapid:Previous");
-        }
-
+    private async ValueTask<PushOutcome> PostAsync(PushSubscription subscription, VapidKeyPair pair, SendPush push, int attempt, CancellationToken cancellationToken)
+    {
         var payload = log.Value.Receipts ? PushPayload.WithReceipt(push.Payload, receipts.Create(push)) : push.Payload;
         var message = new PushMessage(Encoding.UTF8.GetBytes(payload))
         {
@@ -149,11 +152,6 @@ public sealed partial class SubscriptionSendConsumer(
             },
             Topic = push.Topic,
         };
-        return await PostAsync(target.Push, message, pair, push, attempt, cancellationToken);
-    }
-
-    private async ValueTask<PushOutcome> PostAsync(PushSubscription subscription, PushMessage message, VapidKeyPair pair, SendPush push, int attempt, CancellationToken cancellationToken)
-    {
         var pushService = subscription.Endpoint.Authority;
         using var activity = NotifyTracing.StartPush(pushService, push, attempt);
         var begun = time.GetTimestamp();
