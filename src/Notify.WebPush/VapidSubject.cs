@@ -32,7 +32,8 @@ internal static class VapidSubject
             return "Apple refuses a subject with a space or angle brackets: write mailto:push@example.com, without a name.";
         }
 
-        var host = Host(subject);
+        // With a dot at its end a name is the same, from the root.
+        var host = Host(subject).TrimEnd('.');
         return host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
             || host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase)
             || host.EndsWith(".local", StringComparison.OrdinalIgnoreCase)

@@ -25,6 +25,7 @@ public sealed class VapidCheckTests : IDisposable
     [Theory]
     [InlineData("mailto:push@localhost", "localhost")]
     [InlineData("https://localhost", "localhost")]
+    [InlineData("https://localhost./", "localhost")]
     [InlineData("https://LOCALHOST:5080/contact", "localhost")]
     [InlineData("mailto:push@printer.local", ".local")]
     [InlineData("https://printer.local/", ".local")]

@@ -78,6 +78,9 @@ internal static class DemoCommand
                 $"--environment={Environments.Development}", "--urls=http://127.0.0.1:0", "--Notify:LocalPushService:Url=http://127.0.0.1:0",
                 $"--ConnectionStrings:Notify=Data Source={Path.Combine(folder.FullName, "notify.db")}", "--Notify:Sending:RetryDelay=00:00:00.5",
                 "--Notify:Transport=InMemory", "--Notify:Store=Sqlite",
+
+                // Whatever else is set here, the demo needs these.
+                "--Notify:Sending:MaxAttempts=5", "--Notify:RateLimits:PerUser=0", "--Notify:RateLimits:PerAddress=0", "--Notify:Subscriptions:MaxPerUser=100",
             ],
             builder => builder.Logging.ClearProviders());
         await StepAsync("Starting the service: in-memory bus, SQLite, local push service", () => app.StartAsync(cancellationToken));
