@@ -6,7 +6,7 @@ using Polly.CircuitBreaker;
 namespace Notify.Sending;
 
 /// <summary>
-/// What lets pushes through to one push service, so that one that is down, slow or throttling holds up no other: (1) nothing while it wants to be left alone,
+/// What lets pushes through to one push service, so that one that is down, slow or throttling holds up no other: (1) nothing while it wants to be left alone, by all or by this subscription,
 /// (2) no more at once than it has places, (3) nothing but a probe while its breaker is open. What is not let through waits at the bus and spends no attempt.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "A semaphore of which no wait handle is asked for holds nothing to dispose of, and pushes may be under way when a gate is forgotten.")]
@@ -24,6 +24,8 @@ public sealed partial class PushServiceGate
     /// <summary>All places taken, and none free again for this long, or only ever after this long: others wait no more for one.</summary>
     private static readonly TimeSpan Slow = TimeSpan.FromSeconds(2);
 
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(50);
+
     private readonly string _host;
     private readonly SendingOptions _options;
     private readonly TimeProvider _time;
@@ -33,8 +35,10 @@ public sealed partial class PushServiceGate
     private readonly CircuitBreakerStateProvider _state = new();
     private readonly Lock _lock = new();
     private readonly HashSet<Guid> _throttled = [];
+    private readonly Dictionary<Guid, DateTimeOffset> _resting = [];
     private DateTimeOffset _restUntil;
     private DateTimeOffset _nextTurn;
+    private int _forgetAt = 1024;
     private long _lastMoved;
     private long _openUntil;
     private double _averageSeconds;
@@ -86,7 +90,19 @@ public sealed partial class PushServiceGate
     };
 
     /// <summary>How much longer it wants to be left alone; zero if it does not.</summary>
-    public TimeSpan Rest => RestLeft() is var rest && rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
+    public TimeSpan Rest => RestLeft(Guid.Empty) is var rest && rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
+
+    /// <summary>Subscriptions that it wanted to be left alone by, among them some whose time has passed.</summary>
+    internal int Resting
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _resting.Count;
+            }
+        }
+    }
 
     /// <summary>Makes a push if it is let through.</summary>
     /// <param name="subscriptionId">Whose push it is.</param>
@@ -95,7 +111,7 @@ public sealed partial class PushServiceGate
     public async Task<Passage> PassAsync(Guid subscriptionId, Func<CancellationToken, ValueTask<PushOutcome>> post, CancellationToken cancellationToken)
     {
         // (1)
-        if (RestLeft() is var rest && rest > TimeSpan.Zero)
+        if (RestLeft(subscriptionId) is var rest && rest > TimeSpan.Zero)
         {
             return Refuse(rest, "throttled", "the push service asked to be left alone");
         }
@@ -137,11 +153,12 @@ public sealed partial class PushServiceGate
     private bool IsSlow() =>
         _places.CurrentCount == 0 && (_time.GetElapsedTime(Interlocked.Read(ref _lastMoved)) > Slow || Volatile.Read(ref _averageSeconds) > Slow.TotalSeconds);
 
-    private TimeSpan RestLeft()
+    private TimeSpan RestLeft(Guid subscriptionId)
     {
         lock (_lock)
         {
-            return _restUntil - _time.GetUtcNow();
+            var until = _resting.GetValueOrDefault(subscriptionId);
+            return (until > _restUntil ? until : _restUntil) - _time.GetUtcNow();
         }
     }
 
@@ -167,12 +184,20 @@ public sealed partial class PushServiceGate
                 return;
             }
 
-            if (later.RetryAfter is not { } asked || asked <= TimeSpan.Zero || !_throttled.Add(subscriptionId) || _throttled.Count < ThrottledInARow)
+            if (later.RetryAfter is not { } asked || asked <= TimeSpan.Zero)
             {
                 return;
             }
 
+            // The push itself may be given up, and then nothing else knows of it; where it waits, it must not come a moment early for this.
             var until = _time.GetUtcNow() + Min(asked, _options.MaxRetryDelay);
+            _resting[subscriptionId] = until - Moment;
+            ForgetRested();
+            if (!_throttled.Add(subscriptionId) || _throttled.Count < ThrottledInARow)
+            {
+                return;
+            }
+
             if (until > _restUntil)
             {
                 if (_restUntil < _time.GetUtcNow())
@@ -183,6 +208,23 @@ public sealed partial class PushServiceGate
                 _restUntil = until;
             }
         }
+    }
+
+    // Each time that as many again have come together.
+    private void ForgetRested()
+    {
+        if (_resting.Count < _forgetAt)
+        {
+            return;
+        }
+
+        var now = _time.GetUtcNow();
+        foreach (var subscriptionId in _resting.Where(each => each.Value <= now).Select(each => each.Key).ToList())
+        {
+            _resting.Remove(subscriptionId);
+        }
+
+        _forgetAt = Math.Max(1024, 2 * _resting.Count);
     }
 
     // Those that come back must not come all at once.

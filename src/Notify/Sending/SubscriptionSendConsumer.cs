@@ -232,7 +232,7 @@ public sealed partial class SubscriptionSendConsumer(
 
         foreach (var waiting in await lines.BehindAsync(line, context.CancellationToken))
         {
-            await ReportFailureAsync(context, waiting, attempts: 0, status, reason);
+            await ReportFailureAsync(context, waiting, attempts: 0, status: null, reason);
         }
 
         await lines.DropAsync(line);

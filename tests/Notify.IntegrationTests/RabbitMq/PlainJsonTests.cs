@@ -61,6 +61,52 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
         Assert.Contains(reason ?? "", said, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("application/vnd.masstransit+json")]
+    [InlineData("application/json")]
+    public async Task A_bad_one_that_names_an_address_for_its_fault_holds_nothing_up(string contentType)
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
+
+        // A fault could not be sent there: MassTransit would declare it as another type.
+        const string Address = "exchange:amq.direct";
+        var body = contentType == "application/json" ? """{"title":"bad"}""" : $$"""
+            {"messageId":"{{Guid.NewGuid()}}","messageType":["urn:message:Notify.Contracts:MessagePosted"],"FaultAddress":"{{Address}}","responseAddress":"{{Address}}","requestId":"{{Guid.NewGuid()}}","message":{"title":"bad"} }
+            """;
+        await connection.PublishAsync(Exchange, "", (body, new BasicProperties { ContentType = contentType, Headers = new Dictionary<string, object?> { ["MT-Fault-Address"] = Address, ["MT-Response-Address"] = Address } }));
+        await PublishAsync(uri, "application/json", $$"""{"messageId":"{{Guid.NewGuid()}}","recipientIds":["ada"],"title":"next"}""");
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["next"]));
+        var error = await Eventually.GetAsync(() => TakeErrorAsync(uri), message => message is not null);
+        Assert.Equal(body, Encoding.UTF8.GetString(error!.Body.Span));
+        Assert.Equal(0u, await connection.CountAsync("user-fanout"));
+    }
+
+    [Fact]
+    public async Task While_the_broker_is_away_the_service_is_not_ready()
+    {
+        await using var broker = await RabbitMqBroker.StartAsync(RabbitMqVersion.V4, Cancellation);
+        await using var service = await RabbitMqService.StartAsync(broker.AmqpUri);
+        using var http = new HttpClient { BaseAddress = service.Url };
+        await Eventually.GetAsync(StatusAsync, status => status == System.Net.HttpStatusCode.OK);
+
+        await broker.KillAsync();
+        await Eventually.GetAsync(StatusAsync, status => status == System.Net.HttpStatusCode.ServiceUnavailable);
+
+        await broker.StartAgainAsync(Cancellation);
+        await Eventually.GetAsync(StatusAsync, status => status == System.Net.HttpStatusCode.OK);
+
+        async Task<System.Net.HttpStatusCode> StatusAsync()
+        {
+            using var response = await http.GetAsync("health/ready", Cancellation);
+            return response.StatusCode;
+        }
+    }
+
     [Fact]
     public async Task A_traceparent_header_takes_the_push_into_the_publishers_trace()
     {

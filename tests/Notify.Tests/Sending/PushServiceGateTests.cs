@@ -124,7 +124,9 @@ public sealed class PushServiceGateTests
         var chatty = Guid.NewGuid();
         for (var i = 0; i < 5; i++)
         {
-            Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), chatty));
+            Assert.IsType<Passage.Made>(await PassAsync(Throttled(60), chatty));
+            Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Accepted, chatty)).Delay, TimeSpan.FromSeconds(59), TimeSpan.FromSeconds(90));
+            _time.Advance(TimeSpan.FromSeconds(60));
         }
 
         Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), Guid.NewGuid()));
@@ -132,6 +134,19 @@ public sealed class PushServiceGateTests
         Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), Guid.NewGuid()));
         Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), chatty));
         Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+    }
+
+    [Fact]
+    public async Task Of_many_that_are_throttled_each_rests_for_its_own_time_and_is_forgotten()
+    {
+        for (var i = 0; i < 3000; i++)
+        {
+            Assert.IsType<Passage.Made>(await PassAsync(Throttled(5), Guid.NewGuid()));
+            Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.InRange(_gate.Resting, 5, 1024);
     }
 
     [Fact]

@@ -6,7 +6,7 @@ using MassTransit.Serialization;
 
 namespace Notify.Messaging.RabbitMq;
 
-/// <summary>Reads events from publishers that are no MassTransit: content type <c>application/json</c>, the event alone. The consumer checks it.</summary>
+/// <summary>Reads events from publishers that are no MassTransit: content type <c>application/json</c>, the event alone. The consumer checks it. For the addresses that are left out see <see cref="EventEnvelope"/>.</summary>
 internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
 {
     private readonly SystemTextJsonRawMessageSerializer _json = new(RawSerializerOptions.AnyMessageType);
@@ -19,7 +19,7 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
     /// <exception cref="SerializationException">The body is no JSON, or null. One that is no event becomes a JsonException where it is read.</exception>
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null)
     {
-        var context = _json.Deserialize(body, headers, destinationAddress);
+        var context = _json.Deserialize(body, WithoutAddresses(headers), destinationAddress);
 
         // Of null MassTransit says no more than that an operation is not valid.
         return IsNull(body.GetBytes()) ? throw new SerializationException("The body must be MessagePosted as JSON, not null.") : context;
@@ -32,6 +32,12 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
     public IMessageSerializer CreateSerializer() => _json;
 
     public void Probe(ProbeContext context) => _json.Probe(context);
+
+    // As those of an envelope.
+    private static Headers WithoutAddresses(Headers headers) =>
+        headers.TryGetHeader(MessageHeaders.FaultAddress, out _) || headers.TryGetHeader(MessageHeaders.ResponseAddress, out _)
+            ? new DictionarySendHeaders(headers.GetAll().Where(header => header.Key is not (MessageHeaders.FaultAddress or MessageHeaders.ResponseAddress)).ToDictionary(header => header.Key, object? (header) => header.Value))
+            : headers;
 
     private static bool IsNull(byte[] json)
     {

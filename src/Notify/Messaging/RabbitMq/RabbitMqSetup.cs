@@ -37,6 +37,7 @@ internal static class RabbitMqSetup
 
         AddLane(context, rabbit, Queues.UserFanout, lanes: 1, lane: 0, endpoint =>
         {
+            endpoint.AddDeserializer(new EventEnvelope(), isDefault: true);
             endpoint.AddDeserializer(new PlainJson());
             endpoint.UseFilter(new TraceParentFilter());
             endpoint.ConfigureConsumer<UserFanoutConsumer>(context);
