@@ -80,7 +80,8 @@ internal static class DemoCommand
                 "--Notify:Transport=InMemory", "--Notify:Store=Sqlite",
 
                 // Whatever else is set here, the demo needs these.
-                "--Notify:Sending:MaxAttempts=5", "--Notify:RateLimits:PerUser=0", "--Notify:RateLimits:PerAddress=0", "--Notify:Subscriptions:MaxPerUser=100",
+                "--Notify:Sending:MaxAttempts=5", "--Notify:Sending:MaxRetryDelay=01:00:00", "--Notify:Subscriptions:MaxPerUser=100", "--Notify:DeliveryLog:Enabled=true",
+                "--Notify:RateLimits:PerUser=0", "--Notify:RateLimits:PerPublisher=0", "--Notify:RateLimits:PerAddress=0", "--Notify:SecretsDirectory=", "--Notify:Telemetry:PrometheusPort=",
             ],
             builder => builder.Logging.ClearProviders());
         await StepAsync("Starting the service: in-memory bus, SQLite, local push service", () => app.StartAsync(cancellationToken));

@@ -41,7 +41,7 @@ public sealed partial class UserFanoutConsumer(
 
         // (3)
         var ttl = message.TtlSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : options.Value.DefaultTtl;
-        DateTimeOffset? published = context.SentTime is { } sent ? SentAt(sent, TimeZoneInfo.Local) : null;
+        DateTimeOffset? published = context.SentTime is { } sent ? SentAt(sent) : null;
         var part = new UserFanoutPart
         {
             MessageId = messageId,
@@ -73,11 +73,7 @@ public sealed partial class UserFanoutConsumer(
     internal static DateTimeOffset PublishedAt(SendPush push) => push.ExpiresAt - (push.TtlSeconds > 0 ? TimeSpan.FromSeconds(push.TtlSeconds) : NowOrNever);
 
     // One that was written with an offset is read as this machine's own time; what MassTransit writes is universal, whether or not it says so.
-    internal static DateTimeOffset SentAt(DateTime sent, TimeZoneInfo local)
-    {
-        var read = DateTime.SpecifyKind(sent, DateTimeKind.Unspecified);
-        return new DateTimeOffset(read, sent.Kind == DateTimeKind.Local ? local.GetUtcOffset(read) : TimeSpan.Zero);
-    }
+    internal static DateTimeOffset SentAt(DateTime sent) => new(sent.Kind == DateTimeKind.Local ? sent.ToUniversalTime() : DateTime.SpecifyKind(sent, DateTimeKind.Utc));
 
     internal static string OrderKeyOf(MessagePosted message) => message.ConversationId ?? message.MessageId.ToString();
 

@@ -18,13 +18,15 @@ public sealed partial class PushServiceGate
     // Distinct, and none accepted in between: one device may be throttled for itself (Apple's 429), and must not silence all the others.
     private const int ThrottledInARow = 3;
 
+    // Those that come back must not come all at once; one subscription comes back as after any Retry-After (RetrySchedule).
+    private const double Crowd = 0.5;
+    private const double OneAlone = 0.05;
+
     private static readonly TimeSpan MinBreak = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MaxBreak = TimeSpan.FromMinutes(1);
 
     /// <summary>All places taken, and none free again for this long, or only ever after this long: others wait no more for one.</summary>
     private static readonly TimeSpan Slow = TimeSpan.FromSeconds(2);
-
-    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(50);
 
     private readonly string _host;
     private readonly SendingOptions _options;
@@ -90,7 +92,7 @@ public sealed partial class PushServiceGate
     };
 
     /// <summary>How much longer it wants to be left alone; zero if it does not.</summary>
-    public TimeSpan Rest => RestLeft(Guid.Empty) is var rest && rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
+    public TimeSpan Rest => RestLeft() is var rest && rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
 
     /// <summary>Subscriptions that it wanted to be left alone by, among them some whose time has passed.</summary>
     internal int Resting
@@ -106,14 +108,21 @@ public sealed partial class PushServiceGate
 
     /// <summary>Makes a push if it is let through.</summary>
     /// <param name="subscriptionId">Whose push it is.</param>
+    /// <param name="hasWaited">Whether it comes out of a line, and with it has waited for what its subscription was asked for.</param>
     /// <param name="post">Makes it.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<Passage> PassAsync(Guid subscriptionId, Func<CancellationToken, ValueTask<PushOutcome>> post, CancellationToken cancellationToken)
+    public async Task<Passage> PassAsync(Guid subscriptionId, bool hasWaited, Func<CancellationToken, ValueTask<PushOutcome>> post, CancellationToken cancellationToken)
     {
         // (1)
-        if (RestLeft(subscriptionId) is var rest && rest > TimeSpan.Zero)
+        var (rest, own) = (RestLeft(), hasWaited ? TimeSpan.Zero : RestLeft(subscriptionId));
+        if (own > TimeSpan.Zero && own >= rest)
         {
-            return Refuse(rest, "throttled", "the push service asked to be left alone");
+            return Refuse(own, "throttled", "the push service asked to leave this subscription alone", OneAlone);
+        }
+
+        if (rest > TimeSpan.Zero)
+        {
+            return Refuse(rest, "throttled", "the push service asked to be left alone", Crowd);
         }
 
         // (2)
@@ -121,7 +130,7 @@ public sealed partial class PushServiceGate
         {
             if (IsSlow())
             {
-                return Refuse(NextTurn(), "slow", "the push service is slow");
+                return Refuse(NextTurn(), "slow", "the push service is slow", Crowd);
             }
         }
 
@@ -141,7 +150,7 @@ public sealed partial class PushServiceGate
         }
         catch (BrokenCircuitException open)
         {
-            return Refuse(open.RetryAfter ?? MinBreak, "down", "the push service is down");
+            return Refuse(open.RetryAfter ?? MinBreak, "down", "the push service is down", Crowd);
         }
         finally
         {
@@ -153,12 +162,19 @@ public sealed partial class PushServiceGate
     private bool IsSlow() =>
         _places.CurrentCount == 0 && (_time.GetElapsedTime(Interlocked.Read(ref _lastMoved)) > Slow || Volatile.Read(ref _averageSeconds) > Slow.TotalSeconds);
 
+    private TimeSpan RestLeft()
+    {
+        lock (_lock)
+        {
+            return _restUntil - _time.GetUtcNow();
+        }
+    }
+
     private TimeSpan RestLeft(Guid subscriptionId)
     {
         lock (_lock)
         {
-            var until = _resting.GetValueOrDefault(subscriptionId);
-            return (until > _restUntil ? until : _restUntil) - _time.GetUtcNow();
+            return _resting.GetValueOrDefault(subscriptionId) - _time.GetUtcNow();
         }
     }
 
@@ -189,9 +205,9 @@ public sealed partial class PushServiceGate
                 return;
             }
 
-            // The push itself may be given up, and then nothing else knows of it; where it waits, it must not come a moment early for this.
+            // The push itself may be given up, and then nothing else knows of it.
             var until = _time.GetUtcNow() + Min(asked, _options.MaxRetryDelay);
-            _resting[subscriptionId] = until - Moment;
+            _resting[subscriptionId] = until;
             ForgetRested();
             if (!_throttled.Add(subscriptionId) || _throttled.Count < ThrottledInARow)
             {
@@ -227,9 +243,8 @@ public sealed partial class PushServiceGate
         _forgetAt = Math.Max(1024, 2 * _resting.Count);
     }
 
-    // Those that come back must not come all at once.
-    private static Passage.Refused Refuse(TimeSpan delay, string word, string reason) =>
-        new((delay > MinBreak ? delay : MinBreak) * (1 + (0.5 * Random.Shared.NextDouble())), word, reason);
+    private static Passage.Refused Refuse(TimeSpan delay, string word, string reason, double jitter) =>
+        new((delay > MinBreak ? delay : MinBreak) * (1 + (jitter * Random.Shared.NextDouble())), word, reason);
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 

@@ -88,7 +88,7 @@ public sealed partial class SubscriptionSendConsumer(
         var outcome = RefusalOf(target, out var pair);
         if (outcome is null)
         {
-            var passage = await gates.Of(target.Push.Endpoint).PassAsync(push.SubscriptionId, token => PostAsync(target.Push, pair!, push, attempts + 1, token), context.CancellationToken);
+            var passage = await gates.Of(target.Push.Endpoint).PassAsync(push.SubscriptionId, hasWaited: line is not null, token => PostAsync(target.Push, pair!, push, attempts + 1, token), context.CancellationToken);
             if (passage is Passage.Refused refused)
             {
                 await WaitAsync(context, line, attempts, refused.Delay, refused.Word, status: null, refused.Reason);

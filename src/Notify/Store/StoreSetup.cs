@@ -45,9 +45,11 @@ internal static class StoreSetup
             {
                 StoreKind.PostgreSql => (new NpgsqlConnectionStringBuilder(connectionString).Host is { Length: > 0 }, "Host=db;Database=notify;Username=notify;Password=..."),
                 StoreKind.SqlServer => (new SqlConnectionStringBuilder(connectionString).DataSource.Length > 0, "Server=db;Database=Notify;User Id=notify;Password=...;Encrypt=true"),
-                _ => (IsFile(new SqliteConnectionStringBuilder(string.IsNullOrEmpty(connectionString) ? DefaultSqlite : connectionString)), DefaultSqlite),
+                _ => (new SqliteConnectionStringBuilder(string.IsNullOrEmpty(connectionString) ? DefaultSqlite : connectionString).DataSource.Length > 0, DefaultSqlite),
             };
-            return isComplete ? null : $"Notify__Store is {kind}: set ConnectionStrings__Notify, such as \"{example}\".";
+            return kind == StoreKind.Sqlite && IsInMemory(new SqliteConnectionStringBuilder(connectionString))
+                ? $"Notify__Store is {kind}: a database in memory is another one for each connection. Set ConnectionStrings__Notify to a file, such as \"{example}\"."
+                : isComplete ? null : $"Notify__Store is {kind}: set ConnectionStrings__Notify, such as \"{example}\".";
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or KeyNotFoundException)
         {
@@ -55,9 +57,12 @@ internal static class StoreSetup
         }
     }
 
-    // In memory each connection would have a database of its own.
-    private static bool IsFile(SqliteConnectionStringBuilder connection) =>
-        connection.DataSource.Length > 0 && connection.DataSource != ":memory:" && connection.Mode != SqliteOpenMode.Memory;
+    // A name that begins with file: is a URI, with options of its own.
+    private static bool IsInMemory(SqliteConnectionStringBuilder connection) =>
+        connection.Mode == SqliteOpenMode.Memory
+        || connection.DataSource == ":memory:"
+        || (connection.DataSource.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
+            && (connection.DataSource.Contains(":memory:", StringComparison.Ordinal) || connection.DataSource.Contains("mode=memory", StringComparison.OrdinalIgnoreCase)));
 
     /// <summary>Begins to build the model, of all that a start does the longest piece, on another core while the rest is put together. Whoever needs it waits for it there.</summary>
     internal static void BeginStoreModel(this IServiceProvider services) => _ = Task.Run(() =>

@@ -202,4 +202,33 @@ public sealed class CommandTests
         Assert.Contains("expire", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("\u001b", run.Output, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task The_demo_does_not_go_by_settings_that_are_meant_for_the_service()
+    {
+        var folder = Directory.CreateTempSubdirectory("notify-test-");
+        try
+        {
+            await File.WriteAllTextAsync(Path.Combine(folder.FullName, "ConnectionStrings__Notify"), "Data Source=/nowhere/at/all/notify.db", TestContext.Current.CancellationToken);
+
+            var run = await NotifyProcess.RunAsync(
+                new Dictionary<string, string>
+                {
+                    ["Notify__Sending__MaxAttempts"] = "1",
+                    ["Notify__Sending__MaxRetryDelay"] = "00:00:00.1",
+                    ["Notify__RateLimits__PerUser"] = "1",
+                    ["Notify__RateLimits__PerPublisher"] = "1",
+                    ["Notify__Subscriptions__MaxPerUser"] = "1",
+                    ["Notify__DeliveryLog__Enabled"] = "false",
+                    ["Notify__SecretsDirectory"] = folder.FullName,
+                },
+                "demo");
+
+            Assert.True(run.ExitCode == 0, run.Output + run.Error);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
 }

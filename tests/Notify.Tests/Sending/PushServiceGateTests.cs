@@ -125,7 +125,7 @@ public sealed class PushServiceGateTests
         for (var i = 0; i < 5; i++)
         {
             Assert.IsType<Passage.Made>(await PassAsync(Throttled(60), chatty));
-            Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Accepted, chatty)).Delay, TimeSpan.FromSeconds(59), TimeSpan.FromSeconds(90));
+            Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Accepted, chatty)).Delay, TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(63));
             _time.Advance(TimeSpan.FromSeconds(60));
         }
 
@@ -137,11 +137,21 @@ public sealed class PushServiceGateTests
     }
 
     [Fact]
-    public async Task Of_many_that_are_throttled_each_rests_for_its_own_time_and_is_forgotten()
+    public async Task A_push_that_has_waited_out_its_subscriptions_rest_is_not_asked_to_wait_again()
+    {
+        var throttled = Guid.NewGuid();
+        await PassAsync(Throttled(60), throttled);
+        Assert.IsType<Passage.Refused>(await PassAsync(Accepted, throttled));
+        Assert.IsType<Passage.Made>(await PassAsync(Accepted, throttled, hasWaited: true));
+    }
+
+    [Fact]
+    public async Task Subscriptions_that_have_rested_are_forgotten()
     {
         for (var i = 0; i < 3000; i++)
         {
             Assert.IsType<Passage.Made>(await PassAsync(Throttled(5), Guid.NewGuid()));
+            Assert.IsType<Passage.Made>(await PassAsync(Accepted));
             Assert.IsType<Passage.Made>(await PassAsync(Accepted));
             _time.Advance(TimeSpan.FromSeconds(1));
         }
@@ -196,10 +206,11 @@ public sealed class PushServiceGateTests
         Assert.IsType<Passage.Refused>(await PassAsync(Down));
     }
 
-    private Task<Passage> PassAsync(PushOutcome outcome, Guid? subscription = null) => PassAsync(Task.FromResult(outcome), subscription);
+    private Task<Passage> PassAsync(PushOutcome outcome, Guid? subscription = null, bool hasWaited = false) => PassAsync(Task.FromResult(outcome), subscription, hasWaited);
 
-    private Task<Passage> PassAsync(Task<PushOutcome> outcome, Guid? subscription = null) => _gate.PassAsync(
+    private Task<Passage> PassAsync(Task<PushOutcome> outcome, Guid? subscription = null, bool hasWaited = false) => _gate.PassAsync(
         subscription ?? Guid.NewGuid(),
+        hasWaited,
         async _ =>
         {
             _made++;

@@ -60,5 +60,8 @@ public sealed class SqliteFileTests
     [Theory]
     [InlineData("Data Source=:memory:")]
     [InlineData("Data Source=notify;Mode=Memory;Cache=Shared")]
-    public void One_in_memory_is_refused(string connectionString) => Assert.NotNull(StoreSetup.FaultOf(StoreKind.Sqlite, connectionString));
+    [InlineData("Data Source=file::memory:")]
+    [InlineData("Data Source=file:notify?mode=memory&cache=shared")]
+    public void One_in_memory_is_refused_with_the_reason(string connectionString) =>
+        Assert.Contains("a database in memory", StoreSetup.FaultOf(StoreKind.Sqlite, connectionString), StringComparison.Ordinal);
 }

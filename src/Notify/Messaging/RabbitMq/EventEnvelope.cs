@@ -1,5 +1,6 @@
 using System.Net.Mime;
-using System.Text.Json.Nodes;
+using System.Runtime.Serialization;
+using System.Text.Json;
 using MassTransit;
 using MassTransit.Serialization;
 
@@ -17,10 +18,26 @@ internal sealed class EventEnvelope : ISerializerFactory, IMessageDeserializer
     public ConsumeContext Deserialize(ReceiveContext receiveContext) =>
         new BodyConsumeContext(receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress));
 
+    /// <exception cref="SerializationException">The body is no envelope.</exception>
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null)
     {
-        var context = _json.Deserialize(body, headers, destinationAddress);
-        return context.ResponseAddress is null && context.FaultAddress is null ? context : _json.Deserialize(WithoutAddresses(body), headers, destinationAddress);
+        // As MassTransit does it, but for the addresses.
+        var options = SystemTextJsonMessageSerializer.Options;
+        try
+        {
+            var envelope = JsonSerializer.Deserialize<JsonElement>(body.GetBytes(), options).Deserialize<JsonMessageEnvelope>(options);
+            if (envelope?.Message is null)
+            {
+                throw new SerializationException("The body must be an event in MassTransit's envelope, or the event alone with the content type application/json.");
+            }
+
+            (envelope.ResponseAddress, envelope.FaultAddress) = (null, null);
+            return new SystemTextJsonSerializerContext(_json, options, ContentType, new EnvelopeMessageContext(envelope, _json), envelope.MessageType ?? [], envelope);
+        }
+        catch (JsonException exception)
+        {
+            throw new SerializationException($"The body cannot be read as MassTransit's envelope: {exception.Message}", exception);
+        }
     }
 
     public MessageBody GetMessageBody(string text) => _json.GetMessageBody(text);
@@ -30,16 +47,4 @@ internal sealed class EventEnvelope : ISerializerFactory, IMessageDeserializer
     public IMessageSerializer CreateSerializer() => _json;
 
     public void Probe(ProbeContext context) => _json.Probe(context);
-
-    private static StringMessageBody WithoutAddresses(MessageBody body)
-    {
-        var options = SystemTextJsonMessageSerializer.Options;
-        var envelope = JsonNode.Parse(
-            body.GetBytes(),
-            new JsonNodeOptions { PropertyNameCaseInsensitive = true },
-            new() { AllowTrailingCommas = options.AllowTrailingCommas, CommentHandling = options.ReadCommentHandling })!.AsObject();
-        envelope.Remove(nameof(MessageEnvelope.ResponseAddress));
-        envelope.Remove(nameof(MessageEnvelope.FaultAddress));
-        return new StringMessageBody(envelope.ToJsonString());
-    }
 }

@@ -33,11 +33,24 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
 
     public void Probe(ProbeContext context) => _json.Probe(context);
 
-    // As those of an envelope.
-    private static Headers WithoutAddresses(Headers headers) =>
-        headers.TryGetHeader(MessageHeaders.FaultAddress, out _) || headers.TryGetHeader(MessageHeaders.ResponseAddress, out _)
-            ? new DictionarySendHeaders(headers.GetAll().Where(header => header.Key is not (MessageHeaders.FaultAddress or MessageHeaders.ResponseAddress)).ToDictionary(header => header.Key, object? (header) => header.Value))
-            : headers;
+    // As those of an envelope. What a publisher sets as a property and as a header comes twice.
+    private static Headers WithoutAddresses(Headers headers)
+    {
+        if (!headers.TryGetHeader(MessageHeaders.FaultAddress, out _) && !headers.TryGetHeader(MessageHeaders.ResponseAddress, out _))
+        {
+            return headers;
+        }
+
+        var others = new DictionarySendHeaders();
+        foreach (var (name, value) in headers.GetAll())
+        {
+            others.Set(name, value);
+        }
+
+        others.Set(MessageHeaders.FaultAddress, null);
+        others.Set(MessageHeaders.ResponseAddress, null);
+        return others;
+    }
 
     private static bool IsNull(byte[] json)
     {
