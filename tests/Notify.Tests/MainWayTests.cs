@@ -235,6 +235,24 @@ public abstract class MainWayTests
     }
 
     [Fact]
+    public async Task A_Retry_After_keeps_the_next_push_back_though_its_own_was_given_up()
+    {
+        await using var service = await StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        await service.SubscribeAsync(browser.Agent, "ada");
+        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "900" });
+        var (first, next) = (Message("first", "ada") with { TtlSeconds = 60 }, Message("next", "ada") with { TtlSeconds = 60 });
+
+        await service.PostAsync(first);
+        Assert.StartsWith("ttl_expired", (await service.SettledDeliveriesAsync(first.MessageId, 1))[0].GetProperty("reason").GetString(), StringComparison.Ordinal);
+        await service.PostAsync(next);
+
+        var row = (await service.SettledDeliveriesAsync(next.MessageId, 1))[0];
+        Assert.Equal(("failed", 0), (row.GetProperty("state").GetString(), row.GetProperty("attempts").GetInt32()));
+        Assert.Equal(1, service.Push.Status.AnswersByStatus.Values.Sum());
+    }
+
+    [Fact]
     public async Task A_push_for_which_there_is_no_key_any_more_fails_without_an_attempt()
     {
         await using var service = await StartAsync();
@@ -260,7 +278,7 @@ public abstract class MainWayTests
         await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
-        service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "30" });
+        service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "11" });
         var stale = Message("stale", "ada") with { TtlSeconds = 10 };
         var next = Message("next", "ada");
 

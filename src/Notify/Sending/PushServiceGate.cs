@@ -94,6 +94,16 @@ public sealed partial class PushServiceGate
     /// <summary>How much longer it wants to be left alone; zero if it does not.</summary>
     public TimeSpan Rest => RestLeft() is var rest && rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
 
+    /// <summary>Lets nothing new through to one subscription for so long, at most for <see cref="SendingOptions.MaxRetryDelay"/>.</summary>
+    public void LeaveAlone(Guid subscriptionId, TimeSpan retryAfter)
+    {
+        lock (_lock)
+        {
+            _resting[subscriptionId] = _time.GetUtcNow() + Min(retryAfter, _options.MaxRetryDelay);
+            ForgetRested();
+        }
+    }
+
     /// <summary>Subscriptions that it wanted to be left alone by, among them some whose time has passed.</summary>
     internal int Resting
     {
@@ -108,7 +118,7 @@ public sealed partial class PushServiceGate
 
     /// <summary>Makes a push if it is let through.</summary>
     /// <param name="subscriptionId">Whose push it is.</param>
-    /// <param name="hasWaited">Whether it comes out of a line, and with it has waited for what its subscription was asked for.</param>
+    /// <param name="hasWaited">Whether it comes out of a line, and so is not new (<see cref="LeaveAlone"/>).</param>
     /// <param name="post">Makes it.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<Passage> PassAsync(Guid subscriptionId, bool hasWaited, Func<CancellationToken, ValueTask<PushOutcome>> post, CancellationToken cancellationToken)
@@ -200,20 +210,12 @@ public sealed partial class PushServiceGate
                 return;
             }
 
-            if (later.RetryAfter is not { } asked || asked <= TimeSpan.Zero)
+            if (later.RetryAfter is not { } asked || asked <= TimeSpan.Zero || !_throttled.Add(subscriptionId) || _throttled.Count < ThrottledInARow)
             {
                 return;
             }
 
-            // The push itself may be given up, and then nothing else knows of it.
             var until = _time.GetUtcNow() + Min(asked, _options.MaxRetryDelay);
-            _resting[subscriptionId] = until;
-            ForgetRested();
-            if (!_throttled.Add(subscriptionId) || _throttled.Count < ThrottledInARow)
-            {
-                return;
-            }
-
             if (until > _restUntil)
             {
                 if (_restUntil < _time.GetUtcNow())

@@ -85,10 +85,11 @@ public sealed partial class SubscriptionSendConsumer(
         }
 
         // (3)
+        var gate = gates.Of(target.Push.Endpoint);
         var outcome = RefusalOf(target, out var pair);
         if (outcome is null)
         {
-            var passage = await gates.Of(target.Push.Endpoint).PassAsync(push.SubscriptionId, hasWaited: line is not null, token => PostAsync(target.Push, pair!, push, attempts + 1, token), context.CancellationToken);
+            var passage = await gate.PassAsync(push.SubscriptionId, hasWaited: line is not null, token => PostAsync(target.Push, pair!, push, attempts + 1, token), context.CancellationToken);
             if (passage is Passage.Refused refused)
             {
                 await WaitAsync(context, line, attempts, refused.Delay, refused.Word, status: null, refused.Reason);
@@ -111,7 +112,12 @@ public sealed partial class SubscriptionSendConsumer(
                 await ExpireAsync(context, line, attempts, outcome.Status);
                 break;
             case PushOutcome.RetryLater later:
-                await RetryAsync(context, line, attempts, later);
+                if (!await RetryAsync(context, line, attempts, later) && line is null && later.RetryAfter is { } rest)
+                {
+                    // With the push goes what would have kept the next one back.
+                    gate.LeaveAlone(push.SubscriptionId, rest);
+                }
+
                 break;
             case PushOutcome.TooLarge:
                 await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome.Reason));
@@ -175,32 +181,34 @@ public sealed partial class SubscriptionSendConsumer(
         }
     }
 
-    private async Task RetryAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, PushOutcome.RetryLater later)
+    /// <returns>Whether it waits; else it was given up.</returns>
+    private async Task<bool> RetryAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, PushOutcome.RetryLater later)
     {
         var push = context.Message;
         if (attempts >= options.Value.MaxAttempts)
         {
             await GiveUpAsync(context, line, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later.Reason), later.RetryAfter, isKept: true);
-            return;
+            return false;
         }
 
-        await WaitAsync(context, line, attempts, schedule.NextDelay(attempts, later.RetryAfter), "retry", later.Status, later.Reason, later.RetryAfter);
+        return await WaitAsync(context, line, attempts, schedule.NextDelay(attempts, later.RetryAfter), "retry", later.Status, later.Reason, later.RetryAfter);
     }
 
     // It holds its place in the line meanwhile; what would be stale by then is given up now.
-    private async Task WaitAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, TimeSpan delay, string word, int? status, string? reason, TimeSpan? retryAfter = null)
+    private async Task<bool> WaitAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, TimeSpan delay, string word, int? status, string? reason, TimeSpan? retryAfter = null)
     {
         var (push, now) = (context.Message, time.GetUtcNow());
         if (delay >= push.ExpiresAt - now)
         {
             await GiveUpAsync(context, line, attempts, status, Reason(PushFailureReasons.TtlExpired, reason), retryAfter);
-            return;
+            return false;
         }
 
         metrics.Deferred(word);
         await lines.HoldAsync(push, line, attempts, now + delay);
         await RedeliverAsync(context, attempts, delay);
         await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now), context.CancellationToken);
+        return true;
     }
 
     private static Task RedeliverAsync(ConsumeContext<SendPush> context, int attempts, TimeSpan delay) =>
