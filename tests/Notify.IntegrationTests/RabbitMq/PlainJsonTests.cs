@@ -86,32 +86,6 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
         Assert.Equal(0u, await connection.CountAsync("user-fanout"));
     }
 
-    [Theory]
-    [InlineData("amq.direct no address at all")]
-    [InlineData("exchange:amq.direct")]
-    public async Task A_good_one_that_names_an_address_for_its_answer_is_fanned_out(string address)
-    {
-        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
-        await using var service = await RabbitMqService.StartAsync(uri);
-        await using var browser = await Browser.OpenAsync(service);
-        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
-        await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
-        var (first, second) = (Guid.NewGuid(), Guid.NewGuid());
-
-        await connection.PublishAsync(Exchange, "", ($$"""
-            {"messageId":"{{first}}","messageType":["urn:message:Notify.Contracts:MessagePosted"],"responseAddress":"{{address}}","faultAddress":"{{address}}","message":{"messageId":"{{first}}","recipientIds":["ada"],"title":"envelope"} }
-            """, new BasicProperties { ContentType = "application/vnd.masstransit+json" }));
-        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["envelope"]));
-        await connection.PublishAsync(Exchange, "", ($$"""{"messageId":"{{second}}","recipientIds":["ada"],"title":"plain"}""", new BasicProperties
-        {
-            ContentType = "application/json",
-            MessageId = $"{second}",
-            Headers = new Dictionary<string, object?> { ["MessageId"] = $"{second}", ["MT-Response-Address"] = address, ["MT-Fault-Address"] = address },
-        }));
-
-        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["envelope", "plain"]));
-    }
-
     [Fact]
     public async Task While_the_broker_is_away_the_service_is_not_ready()
     {
