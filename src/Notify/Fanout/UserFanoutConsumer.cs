@@ -41,7 +41,8 @@ public sealed partial class UserFanoutConsumer(
 
         // (3)
         var ttl = message.TtlSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : options.Value.DefaultTtl;
-        DateTimeOffset? published = context.SentTime is { } sent ? SentAt(sent) : null;
+        var now = time.GetUtcNow();
+        DateTimeOffset? published = context.SentTime is { } sent ? PublishedAt(sent, now) : null;
         var part = new UserFanoutPart
         {
             MessageId = messageId,
@@ -51,7 +52,7 @@ public sealed partial class UserFanoutConsumer(
             Topic = PushTopic.From(PushPayload.TagOf(message)),
             Urgency = message.Urgency ?? "normal",
             TtlSeconds = (int)ttl.TotalSeconds,
-            ExpiresAt = (published ?? time.GetUtcNow()) + (ttl > TimeSpan.Zero ? ttl : NowOrNever),
+            ExpiresAt = (published ?? now) + (ttl > TimeSpan.Zero ? ttl : NowOrNever),
         };
 
         // (4)
@@ -72,8 +73,13 @@ public sealed partial class UserFanoutConsumer(
     /// <summary>When the event of a push was published.</summary>
     internal static DateTimeOffset PublishedAt(SendPush push) => push.ExpiresAt - (push.TtlSeconds > 0 ? TimeSpan.FromSeconds(push.TtlSeconds) : NowOrNever);
 
-    // One that was written with an offset is read as this machine's own time; what MassTransit writes is universal, whether or not it says so.
-    internal static DateTimeOffset SentAt(DateTime sent) => new(sent.Kind == DateTimeKind.Local ? sent.ToUniversalTime() : DateTime.SpecifyKind(sent, DateTimeKind.Utc));
+    /// <summary>When an event was published that was sent then; not after <paramref name="now"/>, for a publisher whose clock is ahead must not have its pushes outlive their TTL.</summary>
+    internal static DateTimeOffset PublishedAt(DateTime sent, DateTimeOffset now)
+    {
+        // One that was written with an offset is read as this machine's own time; what MassTransit writes is universal, whether or not it says so.
+        var published = new DateTimeOffset(sent.Kind == DateTimeKind.Local ? sent.ToUniversalTime() : DateTime.SpecifyKind(sent, DateTimeKind.Utc));
+        return published < now ? published : now;
+    }
 
     internal static string OrderKeyOf(MessagePosted message) => message.ConversationId ?? message.MessageId.ToString();
 

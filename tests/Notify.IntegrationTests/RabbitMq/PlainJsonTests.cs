@@ -86,6 +86,36 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
         Assert.Equal(0u, await connection.CountAsync("user-fanout"));
     }
 
+    [Theory]
+    [InlineData(0x08B00000, "amq.direct no address at all")]
+    [InlineData(0x2BCA2875, "exchange:amq.direct")]
+    public async Task What_stands_beside_a_good_one_does_not_keep_it_from_being_fanned_out(int ticks, string address)
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
+
+        // MassTransit would read a time out of such an id: in 1985, or at the end of 9999.
+        var (first, second) = (Guid.NewGuid(), new NewId(ticks, 0, 0, 0).ToGuid());
+        await connection.PublishAsync(
+            Exchange,
+            "",
+            ($$"""
+            {"messageId":"{{first}}","messageType":["urn:message:Notify.Contracts:MessagePosted"],"sentTime":"9999-12-31T23:59:59Z","responseAddress":"{{address}}","faultAddress":"{{address}}",
+             "message":{"messageId":"{{first}}","conversationId":"room","recipientIds":["ada"],"title":"envelope"} }
+            """, new BasicProperties { ContentType = "application/vnd.masstransit+json" }),
+            ($$"""{"messageId":"{{second}}","conversationId":"room","recipientIds":["ada"],"title":"plain"}""", new BasicProperties
+            {
+                ContentType = "application/json",
+                MessageId = $"{second}",
+                Headers = new Dictionary<string, object?> { ["MT-Response-Address"] = address, ["MT-Fault-Address"] = address },
+            }));
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["envelope", "plain"]));
+    }
+
     [Fact]
     public async Task While_the_broker_is_away_the_service_is_not_ready()
     {
@@ -199,9 +229,9 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
         {
             return await channel.BasicGetAsync("user-fanout_error", autoAck: true, Cancellation);
         }
-        catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.NotFound)
+        catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode is Constants.NotFound or Constants.InternalError)
         {
-            // It is made with the first error.
+            // It is made with the first error; while it is being made, RabbitMQ says that it has no process.
             return null;
         }
     }

@@ -59,9 +59,20 @@ public class UserFanoutTests
     {
         var sent = new DateTime(2026, 7, 1, 6, 30, 0, DateTimeKind.Utc);
 
+        var now = new DateTimeOffset(sent).AddHours(1);
+
         // Where the machine's own zone is UTC the first says nothing.
-        Assert.Equal(sent, UserFanoutConsumer.SentAt(sent.ToLocalTime()).UtcDateTime);
-        Assert.Equal(sent, UserFanoutConsumer.SentAt(sent).UtcDateTime);
-        Assert.Equal(sent, UserFanoutConsumer.SentAt(DateTime.SpecifyKind(sent, DateTimeKind.Unspecified)).UtcDateTime);
+        Assert.Equal(sent, UserFanoutConsumer.PublishedAt(sent.ToLocalTime(), now).UtcDateTime);
+        Assert.Equal(sent, UserFanoutConsumer.PublishedAt(sent, now).UtcDateTime);
+        Assert.Equal(sent, UserFanoutConsumer.PublishedAt(DateTime.SpecifyKind(sent, DateTimeKind.Unspecified), now).UtcDateTime);
+    }
+
+    [Fact]
+    public void An_event_from_a_clock_that_is_ahead_was_published_now()
+    {
+        var now = new DateTimeOffset(2026, 7, 1, 6, 30, 0, TimeSpan.Zero);
+
+        Assert.Equal(now, UserFanoutConsumer.PublishedAt(now.UtcDateTime.AddMinutes(5), now));
+        Assert.Equal(now, UserFanoutConsumer.PublishedAt(DateTime.MaxValue, now));
     }
 }

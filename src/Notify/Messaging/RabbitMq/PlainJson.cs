@@ -6,7 +6,7 @@ using MassTransit.Serialization;
 
 namespace Notify.Messaging.RabbitMq;
 
-/// <summary>Reads events from publishers that are no MassTransit: content type <c>application/json</c>, the event alone. The consumer checks it. For the addresses that are left out see <see cref="EventEnvelope"/>.</summary>
+/// <summary>Reads events from publishers that are no MassTransit: content type <c>application/json</c>, the event alone. The consumer checks it.</summary>
 internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
 {
     private readonly SystemTextJsonRawMessageSerializer _json = new(RawSerializerOptions.AnyMessageType);
@@ -19,10 +19,19 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
     /// <exception cref="SerializationException">The body is no JSON, or null. One that is no event becomes a JsonException where it is read.</exception>
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null)
     {
-        var context = _json.Deserialize(body, WithoutAddresses(headers), destinationAddress);
-
-        // Of null MassTransit says no more than that an operation is not valid.
-        return IsNull(body.GetBytes()) ? throw new SerializationException("The body must be MessagePosted as JSON, not null.") : context;
+        // As MassTransit does it, but for what it reads from the headers.
+        var options = SystemTextJsonMessageSerializer.Options;
+        try
+        {
+            var message = JsonSerializer.Deserialize<JsonElement>(body.GetBytes(), options);
+            return message.ValueKind == JsonValueKind.Null
+                ? throw new SerializationException("The body must be MessagePosted as JSON, not null.")
+                : new SystemTextJsonRawSerializerContext(SystemTextJsonMessageSerializer.Instance, options, ContentType, new EventContext(headers, destinationAddress), [], RawSerializerOptions.AnyMessageType, message);
+        }
+        catch (JsonException exception)
+        {
+            throw new SerializationException($"The body cannot be read as JSON: {exception.Message}", exception);
+        }
     }
 
     public MessageBody GetMessageBody(string text) => _json.GetMessageBody(text);
@@ -33,28 +42,13 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
 
     public void Probe(ProbeContext context) => _json.Probe(context);
 
-    // As those of an envelope. What a publisher sets as a property and as a header comes twice.
-    private static Headers WithoutAddresses(Headers headers)
+    /// <summary>An event has no answer (see <see cref="EventEnvelope"/>), and plain JSON no time: MassTransit takes any message id for one of its own, and reads a time in any century out of it.</summary>
+    private sealed class EventContext(Headers headers, Uri? destinationAddress) : RawMessageContext(headers, destinationAddress, RawSerializerOptions.AnyMessageType), MessageContext
     {
-        if (!headers.TryGetHeader(MessageHeaders.FaultAddress, out _) && !headers.TryGetHeader(MessageHeaders.ResponseAddress, out _))
-        {
-            return headers;
-        }
+        Uri? MessageContext.ResponseAddress => null;
 
-        var others = new DictionarySendHeaders();
-        foreach (var (name, value) in headers.GetAll())
-        {
-            others.Set(name, value);
-        }
+        Uri? MessageContext.FaultAddress => null;
 
-        others.Set(MessageHeaders.FaultAddress, null);
-        others.Set(MessageHeaders.ResponseAddress, null);
-        return others;
-    }
-
-    private static bool IsNull(byte[] json)
-    {
-        var reader = new Utf8JsonReader(json, new JsonReaderOptions { CommentHandling = SystemTextJsonMessageSerializer.Options.ReadCommentHandling });
-        return json.Length > 0 && reader.Read() && reader.TokenType == JsonTokenType.Null;
+        DateTime? MessageContext.SentTime => null;
     }
 }

@@ -39,6 +39,23 @@ public sealed class PlainJsonTests
         Assert.Equal("The body must be MessagePosted as JSON, not null.", refusal.Message);
     }
 
+    [Theory]
+    [InlineData(0x08B00000)]
+    [InlineData(0x2BCA2875)]
+    public void Of_what_the_headers_say_an_event_has_its_message_id_alone(int ticks)
+    {
+        // MassTransit would read a time out of such an id: in 1985, or at the end of 9999.
+        var messageId = new NewId(ticks, 0, 0, 0).ToGuid();
+        var headers = new DictionarySendHeaders();
+        headers.Set(MessageHeaders.MessageId, $"{messageId}");
+        headers.Set(MessageHeaders.ResponseAddress, "queue:answers");
+        headers.Set(MessageHeaders.FaultAddress, "queue:faults");
+
+        MessageContext context = new PlainJson().Deserialize(new StringMessageBody("{}"), headers);
+
+        Assert.Equal((messageId, null, null, null), (context.MessageId, context.SentTime, context.ResponseAddress, context.FaultAddress));
+    }
+
     [Property(MaxTest = 2000)]
     public Property JSON_of_any_shape_is_an_event_or_refused_as_documented() => Prop.ForAll(
         AnyJson.Of(
