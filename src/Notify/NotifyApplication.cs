@@ -16,7 +16,7 @@ using Notify.Telemetry;
 namespace Notify;
 
 /// <summary>Puts the service together: one line a concern.</summary>
-public static class NotifyApplication
+public static partial class NotifyApplication
 {
     private static readonly string[] AddressKeys = [WebHostDefaults.ServerUrlsKey, WebHostDefaults.HttpPortsKey, WebHostDefaults.HttpsPortsKey];
 
@@ -69,6 +69,11 @@ public static class NotifyApplication
 
         // All faults at once, before the first of them surfaces somewhere inside.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
+        foreach (var key in SettingsSection.UnknownKeys([.. app.Services.GetServices<SettingsSection>()], app.Configuration))
+        {
+            LogUnknownSetting(app.Logger, key);
+        }
+
         app.Services.BeginStoreModel();
         app.UseSecurityHeaders();
         app.UseNotifyMetrics();
@@ -94,6 +99,9 @@ public static class NotifyApplication
     /// <summary>The first address that the service listens on.</summary>
     internal static Uri AddressOf(WebApplication app) =>
         new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+
+    [LoggerMessage(LogLevel.Warning, "There is no setting {Key}, so it does nothing: is it mistyped? docs/configuration.md has all that there are")]
+    private static partial void LogUnknownSetting(ILogger logger, string key);
 
     internal static WebApplicationBuilder CreateBuilder(string[] args)
     {

@@ -43,7 +43,11 @@ internal static class OptionsSetup
     private static void Bind<T>(IServiceCollection services, string section, Func<T, IEnumerable<string>>? check = null)
         where T : class
     {
-        var builder = services.AddOptions<T>().BindConfiguration(section).ValidateDataAnnotations().ValidateOnStart();
+        var settings = new SettingsSection(section, typeof(T));
+        services.AddSingleton(settings);
+        var builder = services.AddOptions<T>()
+            .Configure<IConfiguration>((_, configuration) => settings.ThrowIfUnreadable(configuration))
+            .BindConfiguration(section).ValidateDataAnnotations().ValidateOnStart();
         if (check is not null)
         {
             builder.Services.AddSingleton<IValidateOptions<T>>(new Checked<T>(check));
@@ -130,9 +134,7 @@ internal static class OptionsSetup
     private sealed class StoreConnectionCheck(IConfiguration configuration) : IValidateOptions<NotifyOptions>
     {
         public ValidateOptionsResult Validate(string? name, NotifyOptions options) =>
-            !Enum.IsDefined(options.Store) ? ValidateOptionsResult.Fail($"Notify__Store names no database; set one of {string.Join(", ", Enum.GetNames<StoreKind>())}.")
-            : !Enum.IsDefined(options.Transport) ? ValidateOptionsResult.Fail($"Notify__Transport names no bus; set one of {string.Join(", ", Enum.GetNames<Messaging.TransportKind>())}.")
-            : StoreSetup.FaultOf(options.Store, configuration.GetConnectionString(StoreSetup.ConnectionName)) is { } fault ? ValidateOptionsResult.Fail(fault) : ValidateOptionsResult.Success;
+            StoreSetup.FaultOf(options.Store, configuration.GetConnectionString(StoreSetup.ConnectionName)) is { } fault ? ValidateOptionsResult.Fail(fault) : ValidateOptionsResult.Success;
     }
 
     private sealed class Checked<T>(Func<T, IEnumerable<string>> check) : IValidateOptions<T>

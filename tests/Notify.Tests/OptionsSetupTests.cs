@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Notify.WebPush;
 
@@ -30,6 +31,17 @@ public sealed class OptionsSetupTests
     [InlineData("--Notify:Vapid:Previous:0:PublicKey=BAAA", "Previous__0")]
     [InlineData("--Notify:Store=PostgreSql", "set ConnectionStrings__Notify")]
     [InlineData("--Notify:Store=SqlServer", "set ConnectionStrings__Notify")]
+    [InlineData("--Notify:Store=MySql", "Notify__Store is 'MySql'; set one of Sqlite, SqlServer, PostgreSql.")]
+    [InlineData("--Notify:Store=7", "set one of")]
+    [InlineData("--Notify:Transport=", "Notify__Transport is ''; set one of InMemory, RabbitMq.")]
+    [InlineData("--Notify:Sending:MaxAttempts=many", "Notify__Sending__MaxAttempts is 'many'; set a whole number.")]
+    [InlineData("--Notify:Sending:Timeout=5s", "Notify__Sending__Timeout is '5s'; set a time, hh:mm:ss or d.hh:mm:ss.")]
+    [InlineData("--Notify:DeliveryLog:Enabled=yes", "Notify__DeliveryLog__Enabled is 'yes'; set true or false.")]
+    [InlineData("--Notify:RateLimits:PerUser=none", "Notify__RateLimits__PerUser is 'none'; set a whole number.")]
+    [InlineData("--Notify:Telemetry:PrometheusPort=http", "Notify__Telemetry__PrometheusPort is 'http'; set a whole number.")]
+    [InlineData("--Notify:PushServices:Allowed=push.example.com", "Notify__PushServices__Allowed is a list: set Notify__PushServices__Allowed__0,")]
+    [InlineData("--Notify:PushServices:Allowed:0=ftp://push.example.com", "not an origin")]
+    [InlineData("--Notify:Vapid:Previous:0=BAAA", "Notify__Vapid__Previous__0 is no setting by itself: set Notify__Vapid__Previous__0__PublicKey and Notify__Vapid__Previous__0__PrivateKey.")]
     [InlineData("--Notify:RateLimits:PerUser=-1", "PerUser")]
     [InlineData("--Notify:RateLimits:Window=00:00:00", "Window")]
     [InlineData("--Notify:Cors:AllowedOrigins:0=*", "Notify__Cors__AllowedOrigins")]
@@ -69,6 +81,21 @@ public sealed class OptionsSetupTests
         Assert.Contains("Notify__Vapid", message, StringComparison.Ordinal);
         Assert.DoesNotContain(other.PrivateKey, message, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_setting_that_does_not_exist_is_told_of_by_its_name()
+    {
+        const string NoSetting = "There is no setting ";
+        using var logs = new LogCollector();
+
+        await using var app = NotifyApplication.Create(
+            ["--environment=Development", "--Notify:Sending:MaxAtempts=3", "--Notify:Sendng:Timeout=00:00:05", "--Notify:Auth:Key=x", "--notify:sending:maxattempts=3"],
+            builder => builder.Logging.AddProvider(logs));
+
+        Assert.Equal(
+            ["Notify__Auth__Key", "Notify__Sending__MaxAtempts", "Notify__Sendng__Timeout"],
+            logs.Lines.Where(line => line.Contains(NoSetting, StringComparison.Ordinal)).Select(line => line.Split(NoSetting)[1].Split(',')[0]));
     }
 
     private static string FailureOf(string environment, params string[] settings)

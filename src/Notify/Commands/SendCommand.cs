@@ -48,6 +48,7 @@ internal static class SendCommand
             throw new UsageException("The message is not valid. " + string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")));
         }
 
+        new SettingsSection(NotifyOptions.Section, typeof(NotifyOptions)).ThrowIfUnreadable(builder.Configuration);
         if (MessagingSetup.TransportOf(builder.Configuration) == TransportKind.RabbitMq)
         {
             await PublishAsync(RabbitMqAddress.Parse(builder.Configuration.GetConnectionString(RabbitMqAddress.ConnectionName)), message, cancellationToken);

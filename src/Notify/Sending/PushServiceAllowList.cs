@@ -56,7 +56,7 @@ public sealed class PushServiceAllowList
         if (entry.Contains("://", StringComparison.Ordinal))
         {
             return !isDevelopment ? $"'{entry}' is a full origin, which only Development may name; outside it give a host or *.suffix, reached by https"
-                : !Uri.TryCreate(entry, UriKind.Absolute, out var origin) || origin.PathAndQuery != "/" || origin.UserInfo.Length > 0 ? $"'{entry}' is not an origin; write it as http://host:port"
+                : !Uri.TryCreate(entry, UriKind.Absolute, out var origin) || (origin.Scheme != Uri.UriSchemeHttp && origin.Scheme != Uri.UriSchemeHttps) || origin.PathAndQuery != "/" || origin.UserInfo.Length > 0 ? $"'{entry}' is not an origin; write it as http://host:port"
                 : null;
         }
 
