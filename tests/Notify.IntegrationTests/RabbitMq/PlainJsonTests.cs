@@ -41,6 +41,8 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
     [InlineData("application/json", """{"messageId":"0191f6a2-0000-7000-8000-000000000001","title":"nobody"}""", "recipientIds: Name at least one recipient.")]
     [InlineData("application/json", """{"recipientIds":["ada"],"title":"no id"}""", "messageId: Give every event a UUID of its own")]
     [InlineData("application/json", """{"messageId":"0191f6a2-0000-7000-8000-000000000001","recipientIds":"ada","title":"no list"}""", "recipientIds")]
+    [InlineData("application/json", """{"messageId":"0191f6a2-0000-7000-8000-000000000001","recipientIds":["ada"],"title":"no number","ttlSeconds":"60"}""", "$.ttlSeconds")]
+    [InlineData("application/vnd.masstransit+json", """{"messageType":["urn:message:Notify.Contracts:MessagePosted"],"message":{"recipientIds":["ada"],"title":5}}""", "$.title")]
     [InlineData("application/json", "{ this is no JSON", "invalid start of a property name")]
     [InlineData("application/json", "null", "The body must be MessagePosted as JSON, not null.")]
     [InlineData(null, """{"messageId":"0191f6a2-0000-7000-8000-000000000001","recipientIds":["ada"],"title":"no content type"}""", null)]

@@ -62,7 +62,7 @@ public sealed class MessagesApiTests(SharedService shared) : IClassFixture<Share
     {
         var id = Guid.CreateVersion7();
         using var http = _service.ClientOf("publisher");
-        using var response = await http.PostAsJsonAsync("api/messages", new { messageId = id, recipientIds = new[] { "nobody-knows" }, title = "t", unknownMember = 1 }, Cancellation);
+        using var response = await http.PostAsJsonAsync("api/messages", new { messageId = id, recipientIds = new[] { "nobody-knows" }, title = "t", requireInteraction = (bool?)null, unknownMember = 1 }, Cancellation);
 
         Assert.Equal(HttpStatusCode.Accepted, response.StatusCode);
         Assert.Empty(await _service.DeliveriesAsync(id));

@@ -3,6 +3,7 @@ using System.Runtime.Serialization;
 using System.Text.Json;
 using MassTransit;
 using MassTransit.Serialization;
+using Notify.Fanout;
 
 namespace Notify.Messaging.RabbitMq;
 
@@ -12,6 +13,7 @@ namespace Notify.Messaging.RabbitMq;
 internal sealed class EventEnvelope : ISerializerFactory, IMessageDeserializer
 {
     private readonly SystemTextJsonMessageSerializer _json = new();
+    private readonly JsonSerializerOptions _options = MessagePostedConverter.AddedTo(SystemTextJsonMessageSerializer.Options);
 
     public ContentType ContentType => _json.ContentType;
 
@@ -22,17 +24,16 @@ internal sealed class EventEnvelope : ISerializerFactory, IMessageDeserializer
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null)
     {
         // As MassTransit does it, but for the addresses.
-        var options = SystemTextJsonMessageSerializer.Options;
         try
         {
-            var envelope = JsonSerializer.Deserialize<JsonElement>(body.GetBytes(), options).Deserialize<JsonMessageEnvelope>(options);
+            var envelope = JsonSerializer.Deserialize<JsonElement>(body.GetBytes(), _options).Deserialize<JsonMessageEnvelope>(_options);
             if (envelope?.Message is null)
             {
                 throw new SerializationException("The body must be an event in MassTransit's envelope, or the event alone with the content type application/json.");
             }
 
             (envelope.ResponseAddress, envelope.FaultAddress) = (null, null);
-            return new SystemTextJsonSerializerContext(_json, options, ContentType, new EnvelopeMessageContext(envelope, _json), envelope.MessageType ?? [], envelope);
+            return new SystemTextJsonSerializerContext(_json, _options, ContentType, new EnvelopeMessageContext(envelope, _json), envelope.MessageType ?? [], envelope);
         }
         catch (JsonException exception)
         {

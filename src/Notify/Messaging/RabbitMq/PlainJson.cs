@@ -3,6 +3,7 @@ using System.Runtime.Serialization;
 using System.Text.Json;
 using MassTransit;
 using MassTransit.Serialization;
+using Notify.Fanout;
 
 namespace Notify.Messaging.RabbitMq;
 
@@ -10,6 +11,7 @@ namespace Notify.Messaging.RabbitMq;
 internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
 {
     private readonly SystemTextJsonRawMessageSerializer _json = new(RawSerializerOptions.AnyMessageType);
+    private readonly JsonSerializerOptions _options = MessagePostedConverter.AddedTo(SystemTextJsonMessageSerializer.Options);
 
     public ContentType ContentType => _json.ContentType;
 
@@ -20,13 +22,12 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null)
     {
         // As MassTransit does it, but for what it reads from the headers.
-        var options = SystemTextJsonMessageSerializer.Options;
         try
         {
-            var message = JsonSerializer.Deserialize<JsonElement>(body.GetBytes(), options);
+            var message = JsonSerializer.Deserialize<JsonElement>(body.GetBytes(), _options);
             return message.ValueKind == JsonValueKind.Null
                 ? throw new SerializationException("The body must be MessagePosted as JSON, not null.")
-                : new SystemTextJsonRawSerializerContext(SystemTextJsonMessageSerializer.Instance, options, ContentType, new EventContext(headers, destinationAddress), [], RawSerializerOptions.AnyMessageType, message);
+                : new SystemTextJsonRawSerializerContext(SystemTextJsonMessageSerializer.Instance, _options, ContentType, new EventContext(headers, destinationAddress), [], RawSerializerOptions.AnyMessageType, message);
         }
         catch (JsonException exception)
         {

@@ -1,0 +1,47 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Notify.Contracts;
+
+namespace Notify.Fanout;
+
+/// <summary>Reads an event: what may be absent may be null as well, and what cannot be read is named by its path.</summary>
+/// <remarks>The reason that stands in an error queue is the innermost exception's, and there .NET says what is wrong, but not where.</remarks>
+internal sealed class MessagePostedConverter(JsonSerializerOptions options) : JsonConverter<MessagePosted>
+{
+    private readonly JsonSerializerOptions _options = Before(options, new NullIsFalse());
+
+    /// <summary>These options with this way to read an event.</summary>
+    public static JsonSerializerOptions AddedTo(JsonSerializerOptions options) => Before(options, new MessagePostedConverter(options));
+
+    /// <inheritdoc />
+    public override MessagePosted? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<MessagePosted>(ref reader, _options);
+        }
+        catch (JsonException exception)
+        {
+            throw new JsonException(exception.Message, exception.Path, exception.LineNumber, exception.BytePositionInLine);
+        }
+    }
+
+    /// <inheritdoc />
+    public override void Write(Utf8JsonWriter writer, MessagePosted value, JsonSerializerOptions options) => JsonSerializer.Serialize(writer, value, _options);
+
+    private static JsonSerializerOptions Before(JsonSerializerOptions options, JsonConverter converter)
+    {
+        var copy = new JsonSerializerOptions(options);
+        copy.Converters.Insert(0, converter);
+        return copy;
+    }
+
+    private sealed class NullIsFalse : JsonConverter<bool>
+    {
+        public override bool HandleNull => true;
+
+        public override bool Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.TokenType != JsonTokenType.Null && reader.GetBoolean();
+
+        public override void Write(Utf8JsonWriter writer, bool value, JsonSerializerOptions options) => writer.WriteBooleanValue(value);
+    }
+}
