@@ -28,6 +28,12 @@ public sealed partial class PushServiceGate
     /// <summary>All places taken, and none free again for this long, or only ever after this long: others wait no more for one.</summary>
     private static readonly TimeSpan Slow = TimeSpan.FromSeconds(2);
 
+    /// <summary>All places taken, each for this long: no more wait than half as many as there are places. They stand where pushes to other push services would pass.</summary>
+    private static readonly TimeSpan Sluggish = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>One subscription is left alone for no longer than this, whatever was asked: what asks for more was mistaken, and nothing would ever be pushed there again.</summary>
+    private static readonly TimeSpan LongestAlone = TimeSpan.FromDays(1);
+
     private readonly string _host;
     private readonly SendingOptions _options;
     private readonly TimeProvider _time;
@@ -41,6 +47,7 @@ public sealed partial class PushServiceGate
     private DateTimeOffset _restUntil;
     private DateTimeOffset _nextTurn;
     private int _forgetAt = 1024;
+    private int _waiting;
     private long _lastMoved;
     private long _openUntil;
     private double _averageSeconds;
@@ -94,12 +101,12 @@ public sealed partial class PushServiceGate
     /// <summary>How much longer it wants to be left alone; zero if it does not.</summary>
     public TimeSpan Rest => RestLeft() is var rest && rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
 
-    /// <summary>Lets nothing new through to one subscription for so long, at most for <see cref="SendingOptions.MaxRetryDelay"/>.</summary>
+    /// <summary>Lets nothing new through to one subscription for so long, at most for a day.</summary>
     public void LeaveAlone(Guid subscriptionId, TimeSpan retryAfter)
     {
         lock (_lock)
         {
-            _resting[subscriptionId] = _time.GetUtcNow() + Min(retryAfter, _options.MaxRetryDelay);
+            _resting[subscriptionId] = _time.GetUtcNow() + Min(retryAfter, LongestAlone);
             ForgetRested();
         }
     }
@@ -136,12 +143,9 @@ public sealed partial class PushServiceGate
         }
 
         // (2)
-        while (!await _places.WaitAsync(IsSlow() ? TimeSpan.Zero : Slow, cancellationToken))
+        if (!await TakePlaceAsync(cancellationToken))
         {
-            if (IsSlow())
-            {
-                return Refuse(NextTurn(), "slow", "the push service is slow", Crowd);
-            }
+            return new Passage.Refused(MinBreak, NextTurn(), "slow", "the push service is slow");
         }
 
         // (3)
@@ -169,8 +173,39 @@ public sealed partial class PushServiceGate
         }
     }
 
-    private bool IsSlow() =>
-        _places.CurrentCount == 0 && (_time.GetElapsedTime(Interlocked.Read(ref _lastMoved)) > Slow || Volatile.Read(ref _averageSeconds) > Slow.TotalSeconds);
+    private async Task<bool> TakePlaceAsync(CancellationToken cancellationToken)
+    {
+        if (_places.Wait(0, CancellationToken.None))
+        {
+            return true;
+        }
+
+        var waiting = Interlocked.Increment(ref _waiting);
+        try
+        {
+            while (!IsSlow(waiting))
+            {
+                if (await _places.WaitAsync(Slow, cancellationToken))
+                {
+                    return true;
+                }
+
+                waiting = Volatile.Read(ref _waiting);
+            }
+
+            return false;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+    }
+
+    private bool IsSlow(int waiting)
+    {
+        var average = Volatile.Read(ref _averageSeconds);
+        return _time.GetElapsedTime(Interlocked.Read(ref _lastMoved)) > Slow || average > Slow.TotalSeconds || (average > Sluggish.TotalSeconds && waiting > Math.Max(1, _options.Concurrency / 2));
+    }
 
     private TimeSpan RestLeft()
     {
@@ -193,9 +228,11 @@ public sealed partial class PushServiceGate
     {
         lock (_lock)
         {
-            var now = _time.GetUtcNow();
-            _nextTurn = (_nextTurn > now ? _nextTurn : now) + TimeSpan.FromSeconds(_averageSeconds / _options.Concurrency);
-            return Min(_nextTurn - now, MaxBreak);
+            var (now, pace) = (_time.GetUtcNow(), TimeSpan.FromSeconds(_averageSeconds / _options.Concurrency));
+            var afterThese = now + (Volatile.Read(ref _waiting) * pace);
+            _nextTurn = (_nextTurn > afterThese ? _nextTurn : afterThese) + pace;
+            var turn = Min(_nextTurn - now, MaxBreak);
+            return turn > MinBreak ? turn : MinBreak;
         }
     }
 
@@ -245,8 +282,11 @@ public sealed partial class PushServiceGate
         _forgetAt = Math.Max(1024, 2 * _resting.Count);
     }
 
-    private static Passage.Refused Refuse(TimeSpan delay, string word, string reason, double jitter) =>
-        new((delay > MinBreak ? delay : MinBreak) * (1 + (jitter * Random.Shared.NextDouble())), word, reason);
+    private static Passage.Refused Refuse(TimeSpan delay, string word, string reason, double jitter)
+    {
+        var soonest = delay > MinBreak ? delay : MinBreak;
+        return new(soonest, soonest + (Random.Shared.NextDouble() * Min(soonest * jitter, MaxBreak)), word, reason);
+    }
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
@@ -272,10 +312,15 @@ public abstract record Passage
     public sealed record Made(PushOutcome Outcome) : Passage;
 
     /// <summary>It was not made.</summary>
-    /// <param name="Delay">When to ask again.</param>
+    /// <param name="Soonest">When it may be let through, at the soonest.</param>
+    /// <param name="Delay">When to ask again, so that not all do at once.</param>
     /// <param name="Word">Why: throttled, slow or down.</param>
     /// <param name="Reason">Why, for people.</param>
-    public sealed record Refused(TimeSpan Delay, string Word, string Reason) : Passage;
+    public sealed record Refused(TimeSpan Soonest, TimeSpan Delay, string Word, string Reason) : Passage
+    {
+        /// <summary>When to ask again with a push that is worth sending for so long: before that, where it may be let through by then.</summary>
+        public TimeSpan DelayWithin(TimeSpan left) => Delay < left || Soonest >= left ? Delay : Soonest + ((left - Soonest) * Random.Shared.NextDouble() / 2);
+    }
 }
 
 /// <summary>What the breaker of a push service lets through.</summary>

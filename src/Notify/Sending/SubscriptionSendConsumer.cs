@@ -92,7 +92,7 @@ public sealed partial class SubscriptionSendConsumer(
             var passage = await gate.PassAsync(push.SubscriptionId, hasWaited: line is not null, token => PostAsync(target.Push, pair!, push, attempts + 1, token), context.CancellationToken);
             if (passage is Passage.Refused refused)
             {
-                await WaitAsync(context, line, attempts, refused.Delay, refused.Word, status: null, refused.Reason);
+                await WaitAsync(context, line, attempts, refused.DelayWithin(push.ExpiresAt - time.GetUtcNow()), refused.Word, status: null, refused.Reason);
                 return;
             }
 

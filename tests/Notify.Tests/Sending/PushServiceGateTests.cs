@@ -194,6 +194,44 @@ public sealed class PushServiceGateTests
         await Task.WhenAll(under);
     }
 
+    [Fact]
+    public async Task At_a_service_that_takes_its_time_no_more_wait_than_leave_room_for_others()
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            var answer = new TaskCompletionSource<PushOutcome>();
+            var made = PassAsync(answer.Task);
+            _time.Advance(TimeSpan.FromSeconds(1));
+            answer.SetResult(Accepted);
+            Assert.IsType<Passage.Made>(await made);
+        }
+
+        var slow = new TaskCompletionSource<PushOutcome>();
+        var under = new[] { PassAsync(slow.Task), PassAsync(slow.Task) };
+        var waits = PassAsync(Accepted);
+        for (var i = 0; i < 100; i++)
+        {
+            Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Delay, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
+        }
+
+        Assert.False(waits.IsCompleted);
+        slow.SetResult(Accepted);
+        Assert.IsType<Passage.Made>(await waits);
+        await Task.WhenAll(under);
+    }
+
+    [Theory]
+    [InlineData(5000, 4500, 4500)]
+    [InlineData(4500, 3600, 4050)]
+    [InlineData(3700, 3600, 3650)]
+    [InlineData(3600, 4500, 4500)]
+    public void What_may_pass_before_it_is_stale_asks_again_before_that(int left, int from, int to)
+    {
+        var refused = new Passage.Refused(TimeSpan.FromSeconds(3600), TimeSpan.FromSeconds(4500), "throttled", "the push service asked to be left alone");
+
+        Assert.InRange(refused.DelayWithin(TimeSpan.FromSeconds(left)), TimeSpan.FromSeconds(from), TimeSpan.FromSeconds(to));
+    }
+
     private static PushOutcome.RetryLater Throttled(int seconds) => new PushOutcome.RetryLater(429, null, TimeSpan.FromSeconds(seconds));
 
     private async Task OpenAsync()
