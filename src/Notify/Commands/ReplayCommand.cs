@@ -81,7 +81,7 @@ internal static class ReplayCommand
         }
         catch (BrokerUnreachableException)
         {
-            throw new UsageException($"RabbitMQ cannot be reached at {address}, or refuses the user. Set ConnectionStrings__RabbitMq, or start the broker.");
+            throw new UsageException($"RabbitMQ cannot be reached at {address}, or refuses the user or the virtual host. Set ConnectionStrings__RabbitMq, or start the broker.");
         }
         catch (Exception exception) when (exception is RabbitMQClientException or TimeoutException)
         {

@@ -78,7 +78,7 @@ internal static class SendCommand
         }
         catch (Exception exception) when (exception is OperationCanceledException or MassTransitException && !cancellationToken.IsCancellationRequested)
         {
-            throw new UsageException($"RabbitMQ cannot be reached at {address}, or refuses the user. Set ConnectionStrings__RabbitMq, or start the broker.");
+            throw new UsageException($"RabbitMQ cannot be reached at {address}, or refuses the user or the virtual host. Set ConnectionStrings__RabbitMq, or start the broker.");
         }
         finally
         {

@@ -51,11 +51,11 @@ public sealed class RabbitMqManagement : IDisposable
         await PutAsync($"permissions/{escaped}/guest", new { configure = ".*", write = ".*", read = ".*" });
     }
 
-    /// <summary>Makes a user, or gives it that password, and lets it use a virtual host.</summary>
-    public async Task CreateUserAsync(string name, string password, string virtualHost)
+    /// <summary>Makes a user, or gives it that password, and lets it use a virtual host: declare, write to and read what these patterns name.</summary>
+    public async Task CreateUserAsync(string name, string password, string virtualHost, string configure = ".*", string write = ".*")
     {
         await PutAsync($"users/{Uri.EscapeDataString(name)}", new { password, tags = "" });
-        await PutAsync($"permissions/{Uri.EscapeDataString(virtualHost)}/{Uri.EscapeDataString(name)}", new { configure = ".*", write = ".*", read = ".*" });
+        await PutAsync($"permissions/{Uri.EscapeDataString(virtualHost)}/{Uri.EscapeDataString(name)}", new { configure, write, read = ".*" });
     }
 
     /// <summary>Closes every connection to a virtual host that the broker has counted and that is still there, and returns how many those were.</summary>

@@ -16,6 +16,11 @@ public sealed partial class TopologyTests(SharedBrokers brokers)
 {
     private static readonly string[] TwoLanes = ["--Notify:Sending:Partitions=2", "--Notify:Fanout:Partitions=1"];
 
+    private static readonly string[] Events =
+    [
+        .. new[] { "PushAccepted", "PushFailed", "PushDeferred", "PushDisplayed", "PushClicked", "SubscriptionRegistered", "SubscriptionExpired", "SubscriptionRemoved" }.Select(name => $"Notify.Contracts:{name}"),
+    ];
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
@@ -36,7 +41,35 @@ public sealed partial class TopologyTests(SharedBrokers brokers)
         // Nothing else stays when the worker goes; what newer brokers refuse (transient queues that several connections may use) is not among it.
         Assert.Equal(["notify-worker-0", "subscription-cache-ID", "worker-report-ID"], queues.Where(queue => queue.Type != "quorum").Select(queue => Id().Replace(queue.Name, "-ID")).Order());
         Assert.Contains(await management.BindingsAsync(uri.AbsolutePath[1..]), binding => binding is { Source: "Notify.Contracts:MessagePosted", Destination: "user-fanout" });
+
+        // Whoever listens may bind a queue from the start on.
+        Assert.Empty(Events.Except((await management.ExchangesAsync(uri.AbsolutePath[1..])).Select(exchange => exchange.Name)));
         Assert.All(["subscription-send-0", "user-fanout", "user-fanout-part-0"], name => Assert.True(queues.Single(queue => queue.Name == name).Arguments["x-single-active-consumer"].GetBoolean()));
+    }
+
+    [Theory]
+    [InlineData(".*", ".*", "nowhere", "nowhere not found")]
+    [InlineData(".*", ".*", "%2F", "refuses it")]
+    [InlineData("^$", ".*", null, "access to queue 'notify-lane-check'")]
+    [InlineData(".*", "^$", null, "access to")]
+    public async Task A_virtual_host_or_a_right_that_is_missing_is_told_of_in_a_sentence(string configure, string write, string? virtualHost, string said)
+    {
+        var (uri, management) = await NewAsync(RabbitMqVersion.V4);
+        var (user, allowed) = ($"user-{Guid.NewGuid():N}", uri.AbsolutePath[1..]);
+        await management.CreateUserAsync(user, "s3cret", allowed, configure, write);
+
+        await using var worker = await WorkerProcess.RunAsync(
+            ("Notify__Transport", "RabbitMq"),
+            ("ConnectionStrings__RabbitMq", $"amqp://{user}:s3cret@{uri.Authority[(uri.Authority.IndexOf('@', StringComparison.Ordinal) + 1)..]}/{virtualHost ?? allowed}"),
+            ("ConnectionStrings__Notify", $"Data Source={Path.Combine(Path.GetTempPath(), $"{user}.db")}"),
+            ("Notify__LocalPushService__Url", "http://127.0.0.1:0"));
+
+        var output = string.Join('\n', worker.Lines);
+        Assert.Equal(1, worker.ExitCode);
+        Assert.Contains(said, output, StringComparison.Ordinal);
+        Assert.Contains("ConnectionStrings__RabbitMq must name a virtual host", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cret", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Unhandled", output, StringComparison.Ordinal);
     }
 
     [Fact]

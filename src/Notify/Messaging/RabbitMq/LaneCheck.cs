@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Notify.Messaging.RabbitMq.Delays;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
@@ -17,6 +18,18 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
 
     public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await CheckAsync(cancellationToken);
+        }
+        catch (Exception exception) when (exception is RabbitMQClientException or ChannelClosedException)
+        {
+            throw new BrokerRefusalException(address, exception);
+        }
+    }
+
+    private async Task CheckAsync(CancellationToken cancellationToken)
     {
         // (1)
         await using var connection = await ConnectAsync(cancellationToken);
@@ -91,6 +104,16 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
 
     [LoggerMessage(LogLevel.Information, "The lanes of {Stage} are empty and nobody works on them: their number changes from {Found} to {Wanted}")]
     private partial void LogChange(string stage, int found, int wanted);
+}
+
+/// <summary>The broker was reached, and lets this user not do what a worker must.</summary>
+internal sealed class BrokerRefusalException(RabbitMqAddress address, Exception reason) : InvalidOperationException(
+    $"RabbitMQ at {address} refuses it: {ReplyOf(reason)} ConnectionStrings__RabbitMq must name a virtual host that is there, with a user who has the rights to configure, write and read all of it.")
+{
+    private static string ReplyOf(Exception reason) =>
+        (reason as OperationInterruptedException)?.ShutdownReason?.ReplyText is { Length: > 0 } said ? $"{said.TrimEnd('.')}."
+        : reason is BrokerUnreachableException { InnerException: { } inner } ? inner.Message
+        : "it closed the connection.";
 }
 
 /// <summary>The broker has another number of lanes than this worker is set to, and they cannot be changed now.</summary>

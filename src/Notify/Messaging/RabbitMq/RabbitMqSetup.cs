@@ -1,4 +1,5 @@
 using MassTransit;
+using Notify.Contracts;
 using Notify.Dashboard;
 using Notify.Deliveries;
 using Notify.Fanout;
@@ -30,6 +31,10 @@ internal static class RabbitMqSetup
     private static void Configure(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, RabbitMqAddress address)
     {
         address.Configure(rabbit);
+
+        // The one event for which no queue of ours is bound, and so its exchange declared: whoever listens finds that before the first push.
+        rabbit.Publish<PushAccepted>();
+        rabbit.DeployPublishTopology = true;
 
         // Else nobody could look into a lane's error queue while another does.
         rabbit.SendTopology.ConfigureErrorSettings = settings => settings.SetQueueArgument("x-single-active-consumer", null);
