@@ -2,6 +2,7 @@ using Microsoft.Data.SqlClient;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Notify.Store.Encryption;
 using Npgsql;
 
@@ -84,7 +85,13 @@ internal static class StoreSetup
     /// <summary>Registers the store as this database has it, under the name that everybody else knows.</summary>
     internal static IServiceCollection Add<TContext>(this IServiceCollection services, Action<DbContextOptionsBuilder> configure)
         where TContext : NotifyDbContext => services
-            .AddPooledDbContextFactory<TContext>(configure)
+            .AddPooledDbContextFactory<TContext>(options =>
+            {
+                // Whoever meets the exception tells of it, or waits for the database to come back, and says so once.
+                configure(options);
+                options.ConfigureWarnings(warnings => warnings.Log(
+                    (RelationalEventId.ConnectionError, LogLevel.Debug), (RelationalEventId.CommandError, LogLevel.Debug), (CoreEventId.QueryIterationFailed, LogLevel.Debug), (CoreEventId.SaveChangesFailed, LogLevel.Debug)));
+            })
             .AddSingleton<IDbContextFactory<NotifyDbContext>, Factory<TContext>>()
             .AddScoped<NotifyDbContext>(provider => provider.GetRequiredService<IDbContextFactory<TContext>>().CreateDbContext());
 

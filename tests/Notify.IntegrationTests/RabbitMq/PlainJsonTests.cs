@@ -105,7 +105,7 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
             Exchange,
             "",
             ($$"""
-            {"messageId":"{{first}}","messageType":["urn:message:Notify.Contracts:MessagePosted"],"sentTime":"9999-12-31T23:59:59Z","responseAddress":"{{address}}","faultAddress":"{{address}}",
+            {"messageId":"none","conversationId":"{{address}}","correlationId":"5","sourceAddress":"{{address}}","destinationAddress":"::","messageType":["urn:message:Notify.Contracts:MessagePosted"],"sentTime":"9999-12-31T23:59:59Z","responseAddress":"{{address}}","faultAddress":"{{address}}",
              "message":{"messageId":"{{first}}","conversationId":"room","recipientIds":["ada"],"title":"envelope"} }
             """, new BasicProperties { ContentType = "application/vnd.masstransit+json" }),
             ($$"""{"messageId":"{{second}}","conversationId":"room","recipientIds":["ada"],"title":"plain"}""", new BasicProperties
@@ -116,6 +116,8 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
             }));
 
         await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["envelope", "plain"]));
+        await Eventually.GetAsync(() => connection.CountAsync("user-fanout"), count => count == 0);
+        Assert.Null(await TakeErrorAsync(uri));
     }
 
     [Fact]

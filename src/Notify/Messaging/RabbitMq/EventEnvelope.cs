@@ -7,7 +7,7 @@ using Notify.Fanout;
 
 namespace Notify.Messaging.RabbitMq;
 
-/// <summary>Reads events in MassTransit's envelope, without the addresses that it may name for responses and faults: an event has no answer.</summary>
+/// <summary>Reads events in MassTransit's envelope, without what would get in the way of the event: the addresses that it may name for responses and faults, since an event has no answer, and ids that are none.</summary>
 /// <remarks>An address that cannot be declared, such as that of an exchange of another type, closes the channel on which a fault would be sent there. The event would be delivered again, and the
 /// next ones never.</remarks>
 internal sealed class EventEnvelope : ISerializerFactory, IMessageDeserializer
@@ -33,6 +33,10 @@ internal sealed class EventEnvelope : ISerializerFactory, IMessageDeserializer
             }
 
             (envelope.ResponseAddress, envelope.FaultAddress) = (null, null);
+
+            // MassTransit would stumble over one that is none when the event has been fanned out.
+            (envelope.MessageId, envelope.CorrelationId, envelope.ConversationId) = (IdOrNull(envelope.MessageId), IdOrNull(envelope.CorrelationId), IdOrNull(envelope.ConversationId));
+            (envelope.RequestId, envelope.InitiatorId) = (IdOrNull(envelope.RequestId), IdOrNull(envelope.InitiatorId));
             return new SystemTextJsonSerializerContext(_json, _options, ContentType, new EnvelopeMessageContext(envelope, _json), envelope.MessageType ?? [], envelope);
         }
         catch (JsonException exception)
@@ -48,4 +52,6 @@ internal sealed class EventEnvelope : ISerializerFactory, IMessageDeserializer
     public IMessageSerializer CreateSerializer() => _json;
 
     public void Probe(ProbeContext context) => _json.Probe(context);
+
+    private static string? IdOrNull(string? id) => Guid.TryParse(id, out _) ? id : null;
 }
