@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Notify.Contracts;
 using Notify.Deliveries;
@@ -25,7 +24,10 @@ public static class PushPayload
     // The member's name, the token, and the quote that ends it.
     private const int ReceiptLength = 13 + ReceiptTokens.Length;
 
-    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    // Of what is longer than any that people use, a part is better than nothing.
+    private const int LongestCharacter = 64;
+
+    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = new WholeCharactersEncoder() };
 
     /// <summary>What replaces what on a device: the event's tag, or its id.</summary>
     public static string TagOf(MessagePosted message) => string.IsNullOrEmpty(message.Tag) ? message.MessageId.ToString() : message.Tag;
@@ -38,18 +40,13 @@ public static class PushPayload
     /// <param name="publishedAt">When it was published; of two with one tag the later is shown, in whatever order they arrive. Null if that is not known.</param>
     public static string Render(MessagePosted message, DateTimeOffset? publishedAt)
     {
-        var payload = Write(message, publishedAt, message.Body);
-        var body = message.Body ?? "";
+        var body = message.Body is { Length: > MaxLength } longer ? longer[..LengthOfWhole(longer, MaxLength)] : message.Body ?? "";
+        var payload = Write(message, publishedAt, body.Length < message.Body?.Length ? body + Ellipsis : message.Body);
         while (payload.Length > MaxLength && body.Length > 0)
         {
             // A character takes at least a byte and at most six, so this never cuts more than the excess by bytes.
             var excess = payload.Length - MaxLength;
-            body = body[..^Math.Clamp((excess + 5) / 6, 1, body.Length)];
-            if (body.Length > 0 && char.IsHighSurrogate(body[^1]))
-            {
-                body = body[..^1];
-            }
-
+            body = body[..LengthOfWhole(body, body.Length - Math.Clamp((excess + 5) / 6, 1, body.Length))];
             payload = Write(message, publishedAt, body.TrimEnd() + Ellipsis);
         }
 
@@ -59,6 +56,19 @@ public static class PushPayload
     /// <summary>Puts the token by which the service worker reports what became of a push into its payload, which comes from <see cref="Render"/>; another payload is left as it is.</summary>
     public static string WithReceipt(string payload, string token) =>
         payload.EndsWith(End, StringComparison.Ordinal) && Encoding.UTF8.GetByteCount(payload) <= MaxLength ? $"{payload.AsSpan(0, payload.Length - End.Length + 1)}{ReceiptMember}{token}{End}" : payload;
+
+    // What a reader takes for one character, such as a flag or a family, may be many.
+    private static int LengthOfWhole(string text, int atMost)
+    {
+        var whole = Math.Max(0, text.AsSpan(0, atMost).LastIndexOfAnyInRange(' ', '~'));
+        while (whole < atMost && StringInfo.GetNextTextElementLength(text.AsSpan(whole)) is var next && whole + next <= atMost)
+        {
+            whole += next;
+        }
+
+        return atMost - whole <= LongestCharacter ? whole
+            : char.IsHighSurrogate(text[atMost - 1]) ? atMost - 1 : atMost;
+    }
 
     private static ReadOnlySpan<byte> Write(MessagePosted message, DateTimeOffset? publishedAt, string? body)
     {

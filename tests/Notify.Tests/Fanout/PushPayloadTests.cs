@@ -71,19 +71,44 @@ public sealed class PushPayloadTests
     [InlineData("🎉")]
     [InlineData("\"")]
     [InlineData("\u0001")]
+    [InlineData("🇩🇪")]
+    [InlineData("👨‍👩‍👧‍👦")]
+    [InlineData("👍🏽")]
     public void A_long_body_is_cut_between_characters_so_that_it_just_fits(string character)
     {
         var payload = PushPayload.Render(Message with { Body = string.Concat(Enumerable.Repeat(character, 20_000)) }, DateTimeOffset.UtcNow);
 
-        Assert.InRange(Encoding.UTF8.GetByteCount(payload), PushPayload.MaxLength - 12, PushPayload.MaxLength);
+        Assert.InRange(Encoding.UTF8.GetByteCount(payload), PushPayload.MaxLength - 12 - Encoding.UTF8.GetByteCount(character), PushPayload.MaxLength);
         var body = JsonDocument.Parse(payload).RootElement.GetProperty("notification").GetProperty("body").GetString()!;
         Assert.EndsWith("…", body, StringComparison.Ordinal);
         Assert.Equal("", body[..^1].Replace(character, "", StringComparison.Ordinal));
     }
 
     [Fact]
-    public void A_body_that_fits_is_left_alone() =>
-        Assert.Equal(new string('x', 3_500), Parse(Message with { Body = new string('x', 3_500) }).GetProperty("notification").GetProperty("body").GetString());
+    public void Of_marks_without_end_upon_one_letter_a_part_is_shown() =>
+        Assert.InRange(Parse(Message with { Body = "e" + new string('\u0301', 20_000) }).GetProperty("notification").GetProperty("body").GetString()!.Length, 1_500, 2_000);
+
+    [Theory]
+    [InlineData("x", 3_500)]
+    [InlineData("😀", 850)]
+    [InlineData("𠮷", 850)]
+    public void A_body_that_fits_is_left_alone(string character, int times)
+    {
+        var body = string.Concat(Enumerable.Repeat(character, times));
+
+        Assert.Equal(body, Parse(Message with { Body = body }).GetProperty("notification").GetProperty("body").GetString());
+    }
+
+    [Theory]
+    [InlineData("\ud83d")]
+    [InlineData("\ude00x")]
+    [InlineData("x\ud83d\ud83d\ude00")]
+    public void Half_a_character_is_replaced(string half)
+    {
+        var body = Parse(Message with { Body = half }).GetProperty("notification").GetProperty("body").GetString()!;
+
+        Assert.Equal(half.EnumerateRunes().Select(rune => rune.Value), body.EnumerateRunes().Select(rune => rune.Value));
+    }
 
     [Fact]
     public void What_is_said_to_fit_leaves_room_for_its_receipt()
