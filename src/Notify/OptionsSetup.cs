@@ -24,9 +24,9 @@ internal static class OptionsSetup
         Bind<FanoutOptions>(services, FanoutOptions.Section);
         Bind<DeliveryLogOptions>(services, DeliveryLogOptions.Section);
         Bind<SendingOptions>(services, SendingOptions.Section, options =>
-            options.MaxRetryDelay < options.RetryDelay ? ["Notify:Sending:MaxRetryDelay must not be shorter than Notify:Sending:RetryDelay."] : []);
+            options.MaxRetryDelay < options.RetryDelay ? ["Notify__Sending__MaxRetryDelay must not be shorter than Notify__Sending__RetryDelay."] : []);
         Bind<PushServicesOptions>(services, PushServicesOptions.Section, options =>
-            options.Allowed.Select(entry => PushServiceAllowList.FaultOf(entry, isDevelopment)).OfType<string>().Select(fault => $"Notify:PushServices:Allowed: {fault}."));
+            options.Allowed.Select(entry => PushServiceAllowList.FaultOf(entry, isDevelopment)).OfType<string>().Select(fault => $"Notify__PushServices__Allowed: {fault}."));
         Bind<TelemetryOptions>(services, TelemetryOptions.Section);
         Bind<RateLimitsOptions>(services, RateLimitsOptions.Section);
         Bind<NotifyCorsOptions>(services, NotifyCorsOptions.Section, options =>
@@ -47,11 +47,8 @@ internal static class OptionsSetup
         services.AddSingleton(settings);
         var builder = services.AddOptions<T>()
             .Configure<IConfiguration>((_, configuration) => settings.ThrowIfUnreadable(configuration))
-            .BindConfiguration(section).ValidateDataAnnotations().ValidateOnStart();
-        if (check is not null)
-        {
-            builder.Services.AddSingleton<IValidateOptions<T>>(new Checked<T>(check));
-        }
+            .BindConfiguration(section).ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<T>>(new Checked<T>(options => [.. settings.OutOfRange(options), .. check?.Invoke(options) ?? []]));
     }
 
     private static IEnumerable<string> CheckAuth(AuthOptions options, bool isDevelopment)

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
 
 namespace Notify;
@@ -17,6 +18,14 @@ internal sealed record SettingsSection(string Name, Type Options)
         {
             throw new OptionsValidationException(Name, Options, faults);
         }
+    }
+
+    /// <summary>What the options' attributes do not allow, by the settings' names.</summary>
+    public IEnumerable<string> OutOfRange(object options)
+    {
+        var results = new List<ValidationResult>();
+        Validator.TryValidateObject(options, new ValidationContext(options), results, validateAllProperties: true);
+        return results.SelectMany(result => result.MemberNames.Select(member => result.ErrorMessage!.Replace($"The field {member}", Spelled($"{Name}:{member}"), StringComparison.Ordinal)));
     }
 
     /// <summary>The keys in the configuration that belong to no section, as one would set them.</summary>
