@@ -94,7 +94,7 @@ public sealed class PushServiceClient
             var status = (int)response.StatusCode;
             var error = status is >= 200 and <= 399
                 ? default
-                : await PushServiceError.ReadAsync(response.Content, subscription.Endpoint, either.Token).ConfigureAwait(false);
+                : await PushServiceError.ReadAsync(response, subscription.Endpoint, either.Token).ConfigureAwait(false);
 
             // 4.
             return PushOutcomeMapping.Map(status, response.Headers, error, subscription.Endpoint.Host, _time.GetUtcNow());

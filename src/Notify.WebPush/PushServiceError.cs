@@ -3,15 +3,24 @@ using System.Text.Json;
 
 namespace Notify.WebPush;
 
-/// <summary>What the body of an answer says went wrong.</summary>
-/// <param name="Reason">For people: safe to log, see <see cref="ReasonText"/>. Null when the body says nothing.</param>
+/// <summary>What an answer says went wrong.</summary>
+/// <param name="Reason">For people: safe to log, see <see cref="ReasonText"/>. Null when the answer says nothing.</param>
 /// <param name="Errno">Mozilla autopush's own error number; null elsewhere.</param>
 internal readonly record struct PushServiceError(string? Reason, int? Errno)
 {
     /// <summary>Bytes read of a body at most; the vendors' own errors are shorter.</summary>
     internal const int MaxBodyLength = 1024;
 
-    /// <summary>Reads at most <see cref="MaxBodyLength"/> bytes. A body that breaks off counts as far as it came: the status is known.</summary>
+    // WNS says it there: https://learn.microsoft.com/windows/apps/design/shell/tiles-and-notifications/push-request-response-headers
+    private const string DescriptionHeader = "X-WNS-Error-Description";
+
+    /// <summary>Reads the body, or where that says nothing WNS's header. At most <see cref="MaxBodyLength"/> bytes; a body that breaks off counts as far as it came: the status is known.</summary>
+    internal static async Task<PushServiceError> ReadAsync(HttpResponseMessage response, Uri endpoint, CancellationToken cancellationToken)
+    {
+        var error = await ReadAsync(response.Content, endpoint, cancellationToken).ConfigureAwait(false);
+        return error.Reason is null && response.Headers.TryGetValues(DescriptionHeader, out var said) ? error with { Reason = ReasonText.Clean(string.Join(", ", said), endpoint) } : error;
+    }
+
     internal static async Task<PushServiceError> ReadAsync(HttpContent content, Uri endpoint, CancellationToken cancellationToken)
     {
         var body = new byte[MaxBodyLength];

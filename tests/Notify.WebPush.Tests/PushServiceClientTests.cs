@@ -121,6 +121,23 @@ public sealed class PushServiceClientTests : IDisposable
     }
 
     [Theory]
+    [InlineData("", "The token [redacted] is bad")]
+    [InlineData("the body's word", "the body's word")]
+    public async Task Where_the_body_says_nothing_the_header_of_WNS_tells_what_is_wrong(string body, string reason)
+    {
+        await using var service = await FakePushService.StartAsync(async context =>
+        {
+            context.Response.StatusCode = 400;
+            context.Response.Headers["X-WNS-Error-Description"] = "The token /w/?token=secret-token is bad";
+            await context.Response.WriteAsync(body);
+        });
+
+        var outcome = await SendAsync(service, service.Origin + "/w/?token=secret-token", new PushMessage(default));
+
+        Assert.Equal(reason, Assert.IsType<PushOutcome.Rejected>(outcome).Reason);
+    }
+
+    [Theory]
     [InlineData(301)]
     [InlineData(302)]
     [InlineData(307)]
