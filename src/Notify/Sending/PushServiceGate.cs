@@ -28,7 +28,7 @@ public sealed partial class PushServiceGate
     /// <summary>All places taken, and none free again for this long, or only ever after this long: others wait no more for one.</summary>
     private static readonly TimeSpan Slow = TimeSpan.FromSeconds(2);
 
-    /// <summary>All places taken, each for this long: no more wait than half as many as there are places. They stand where pushes to other push services would pass.</summary>
+    /// <summary>All places taken, each for this long on average: no more wait than half as many as there are places. They stand where pushes to other push services would pass.</summary>
     private static readonly TimeSpan Sluggish = TimeSpan.FromSeconds(0.5);
 
     /// <summary>One subscription is left alone for no longer than this, whatever was asked: what asks for more was mistaken, and nothing would ever be pushed there again.</summary>
@@ -230,8 +230,14 @@ public sealed partial class PushServiceGate
         {
             var (now, pace) = (_time.GetUtcNow(), TimeSpan.FromSeconds(_averageSeconds / _options.Concurrency));
             var afterThese = now + (Volatile.Read(ref _waiting) * pace);
-            _nextTurn = (_nextTurn > afterThese ? _nextTurn : afterThese) + pace;
-            var turn = Min(_nextTurn - now, MaxBreak);
+            var turn = (_nextTurn > afterThese ? _nextTurn : afterThese) + pace - now;
+            if (turn > MaxBreak)
+            {
+                // The line ends here, so that it is not still long when it has become short. Who finds it so long comes after it, not all at once.
+                return MaxBreak * (1 + (Crowd * Random.Shared.NextDouble()));
+            }
+
+            _nextTurn = now + turn;
             return turn > MinBreak ? turn : MinBreak;
         }
     }

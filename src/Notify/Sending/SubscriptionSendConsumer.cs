@@ -112,9 +112,9 @@ public sealed partial class SubscriptionSendConsumer(
                 await ExpireAsync(context, line, attempts, outcome.Status);
                 break;
             case PushOutcome.RetryLater later:
-                if (!await RetryAsync(context, line, attempts, later) && line is null && later.RetryAfter is { } rest)
+                if (!await RetryAsync(context, line, attempts, later) && later.RetryAfter is { } rest)
                 {
-                    // With the push goes what would have kept the next one back.
+                    // With the push, or the last of its line, goes what would have kept the next one back.
                     gate.LeaveAlone(push.SubscriptionId, rest);
                 }
 
