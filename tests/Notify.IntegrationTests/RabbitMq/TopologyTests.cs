@@ -48,20 +48,20 @@ public sealed partial class TopologyTests(SharedBrokers brokers)
     }
 
     [Theory]
-    [InlineData(".*", ".*", "nowhere", "nowhere not found")]
-    [InlineData(".*", ".*", "%2F", "refuses it")]
+    [InlineData(".*", ".*", "nowhere", "does not let the worker start")]
+    [InlineData(".*", ".*", "%2F", "does not let the worker start")]
     [InlineData("^$", ".*", null, "access to queue 'notify-lane-check'")]
     [InlineData(".*", "^$", null, "access to")]
     public async Task A_virtual_host_or_a_right_that_is_missing_is_told_of_in_a_sentence(string configure, string write, string? virtualHost, string said)
     {
         var (uri, management) = await NewAsync(RabbitMqVersion.V4);
-        var (user, allowed) = ($"user-{Guid.NewGuid():N}", uri.AbsolutePath[1..]);
+        var (user, allowed, file) = ($"user-{Guid.NewGuid():N}", uri.AbsolutePath[1..], Path.GetTempFileName());
         await management.CreateUserAsync(user, "s3cret", allowed, configure, write);
 
         await using var worker = await WorkerProcess.RunAsync(
             ("Notify__Transport", "RabbitMq"),
             ("ConnectionStrings__RabbitMq", $"amqp://{user}:s3cret@{uri.Authority[(uri.Authority.IndexOf('@', StringComparison.Ordinal) + 1)..]}/{virtualHost ?? allowed}"),
-            ("ConnectionStrings__Notify", $"Data Source={Path.Combine(Path.GetTempPath(), $"{user}.db")}"),
+            ("ConnectionStrings__Notify", $"Data Source={file}"),
             ("Notify__LocalPushService__Url", "http://127.0.0.1:0"));
 
         var output = string.Join('\n', worker.Lines);
@@ -70,6 +70,7 @@ public sealed partial class TopologyTests(SharedBrokers brokers)
         Assert.Contains("ConnectionStrings__RabbitMq must name a virtual host", output, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", output, StringComparison.Ordinal);
         Assert.DoesNotContain("Unhandled", output, StringComparison.Ordinal);
+        File.Delete(file);
     }
 
     [Fact]

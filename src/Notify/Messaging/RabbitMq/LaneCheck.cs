@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Notify.Messaging.RabbitMq.Delays;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
 
 namespace Notify.Messaging.RabbitMq;
@@ -19,21 +20,20 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        // (1)
+        await using var connection = await ConnectAsync(cancellationToken);
         try
         {
-            await CheckAsync(cancellationToken);
+            await CheckAsync(connection, cancellationToken);
         }
         catch (Exception exception) when (exception is RabbitMQClientException or ChannelClosedException)
         {
-            throw new BrokerRefusalException(address, exception);
+            throw new BrokerRefusalException(address, (exception as OperationInterruptedException)?.ShutdownReason ?? connection.CloseReason);
         }
     }
 
-    private async Task CheckAsync(CancellationToken cancellationToken)
+    private async Task CheckAsync(IConnection connection, CancellationToken cancellationToken)
     {
-        // (1)
-        await using var connection = await ConnectAsync(cancellationToken);
-
         // (2)
         await using var turn = await QuorumQueues.TakeTurnAsync(connection, "notify-lane-check", time, cancellationToken);
         foreach (var (stage, count) in lanes.Counts)
@@ -91,7 +91,15 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
             {
                 return await factory.CreateConnectionAsync(address.Endpoints, cancellationToken);
             }
-            catch (BrokerUnreachableException exception) when (exception.InnerException is not AuthenticationFailureException)
+            catch (BrokerUnreachableException exception) when (exception.InnerException is AuthenticationFailureException refusal)
+            {
+                throw new BrokerRefusalException(address, new ShutdownEventArgs(ShutdownInitiator.Peer, Constants.AccessRefused, refusal.Message));
+            }
+            catch (BrokerUnreachableException exception) when (exception.InnerException is OperationInterruptedException { ShutdownReason: { } reason } && BrokerRefusalException.IsOfRights(reason))
+            {
+                throw new BrokerRefusalException(address, reason);
+            }
+            catch (BrokerUnreachableException exception)
             {
                 LogUnreachable(address, exception.InnerException?.Message ?? exception.Message);
                 await Task.Delay(TryAgainAfter, time, cancellationToken);
@@ -106,14 +114,13 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
     private partial void LogChange(string stage, int found, int wanted);
 }
 
-/// <summary>The broker was reached, and lets this user not do what a worker must.</summary>
-internal sealed class BrokerRefusalException(RabbitMqAddress address, Exception reason) : InvalidOperationException(
-    $"RabbitMQ at {address} refuses it: {ReplyOf(reason)} ConnectionStrings__RabbitMq must name a virtual host that is there, with a user who has the rights to configure, write and read all of it.")
+/// <summary>The broker was reached, and does not let this worker do what it must.</summary>
+internal sealed class BrokerRefusalException(RabbitMqAddress address, ShutdownEventArgs? reason) : InvalidOperationException(
+    $"RabbitMQ at {address} does not let the worker start: {(reason?.ReplyText is { Length: > 0 } said ? said.TrimEnd('.') : "it closed the connection")}."
+    + (reason is null || IsOfRights(reason) ? " ConnectionStrings__RabbitMq must name a virtual host that is there, with a user who has the rights to configure, write and read all of it." : ""))
 {
-    private static string ReplyOf(Exception reason) =>
-        (reason as OperationInterruptedException)?.ShutdownReason?.ReplyText is { Length: > 0 } said ? $"{said.TrimEnd('.')}."
-        : reason is BrokerUnreachableException { InnerException: { } inner } ? inner.Message
-        : "it closed the connection.";
+    /// <summary>Whether user, virtual host or rights are at fault, rather than what the broker has or is doing.</summary>
+    public static bool IsOfRights(ShutdownEventArgs reason) => reason.ReplyCode is Constants.AccessRefused or Constants.NotAllowed;
 }
 
 /// <summary>The broker has another number of lanes than this worker is set to, and they cannot be changed now.</summary>
