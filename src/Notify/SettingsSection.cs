@@ -25,7 +25,7 @@ internal sealed record SettingsSection(string Name, Type Options)
     {
         var results = new List<ValidationResult>();
         Validator.TryValidateObject(options, new ValidationContext(options), results, validateAllProperties: true);
-        return results.SelectMany(result => result.MemberNames.Select(member => result.ErrorMessage!.Replace($"The field {member}", Spelled($"{Name}:{member}"), StringComparison.Ordinal)));
+        return results.Select(result => result.MemberNames.Aggregate($"{result}", (said, member) => said.Replace($"The field {member}", Spelled($"{Name}:{member}"), StringComparison.Ordinal)));
     }
 
     /// <summary>The keys in the configuration that belong to no section, as one would set them.</summary>

@@ -39,6 +39,8 @@ public sealed class OptionsSetupTests
     [InlineData("--Notify:DeliveryLog:Enabled=yes", "Notify__DeliveryLog__Enabled is 'yes'; set true or false.")]
     [InlineData("--Notify:RateLimits:PerUser=none", "Notify__RateLimits__PerUser is 'none'; set a whole number.")]
     [InlineData("--Notify:Telemetry:PrometheusPort=http", "Notify__Telemetry__PrometheusPort is 'http'; set a whole number.")]
+    [InlineData("--OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317", "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https URL")]
+    [InlineData("--OTEL_EXPORTER_OTLP_PROTOCOL=http", "OTEL_EXPORTER_OTLP_PROTOCOL must be grpc or http/protobuf.")]
     [InlineData("--Notify:PushServices:Allowed=push.example.com", "Notify__PushServices__Allowed is a list: set Notify__PushServices__Allowed__0,")]
     [InlineData("--Notify:PushServices:Allowed:0=ftp://push.example.com", "not an origin")]
     [InlineData("--Notify:Vapid:Previous:0=BAAA", "Notify__Vapid__Previous__0 is no setting by itself: set Notify__Vapid__Previous__0__PublicKey and Notify__Vapid__Previous__0__PrivateKey.")]

@@ -15,6 +15,7 @@ internal static class TelemetrySetup
 {
     private const string MetricsPath = "/metrics";
     private const string HealthPath = "/health";
+    private const string ProtocolKey = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
     private static readonly string[] OtlpKeys =
         ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"];
@@ -28,6 +29,7 @@ internal static class TelemetrySetup
 
     public static void AddNotifyTelemetry(this WebApplicationBuilder builder)
     {
+        ThrowIfUnusable(builder.Configuration);
         var hasCollector = HasCollector(builder.Configuration);
         var port = PrometheusPortOf(builder.Configuration);
         if (!hasCollector && port is null)
@@ -54,6 +56,22 @@ internal static class TelemetrySetup
                     .AddAspNetCoreInstrumentation(options => options.Filter = context => !IsForMachines(context.Request.Path)))
                 .WithLogging(_ => { }, logs => logs.IncludeFormattedMessage = true)
                 .UseOtlpExporter();
+        }
+    }
+
+    // OpenTelemetry's SDK would go on without a word, and without a collector.
+    private static void ThrowIfUnusable(ConfigurationManager configuration)
+    {
+        var faults = OtlpKeys.Where(key => configuration[key] is { Length: > 0 } url && !(Uri.TryCreate(url, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps)))
+            .Select(key => $"{key} must be an http or https URL, such as http://collector:4317.").ToList();
+        if (configuration[ProtocolKey] is { Length: > 0 } and not ("grpc" or "http/protobuf"))
+        {
+            faults.Add($"{ProtocolKey} must be grpc or http/protobuf.");
+        }
+
+        if (faults.Count > 0)
+        {
+            throw new OptionsValidationException(TelemetryOptions.Section, typeof(TelemetryOptions), faults);
         }
     }
 
