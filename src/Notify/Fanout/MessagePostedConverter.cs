@@ -8,7 +8,10 @@ namespace Notify.Fanout;
 /// <remarks>The reason that stands in an error queue is the innermost exception's, and there .NET says what is wrong, but not where.</remarks>
 internal sealed class MessagePostedConverter(JsonSerializerOptions options) : JsonConverter<MessagePosted>
 {
-    private readonly JsonSerializerOptions _options = Before(options, new NullIsFalse());
+    private readonly JsonSerializerOptions _options = WithNulls(options);
+
+    /// <summary>These options, where what may be absent may be null. Of what cannot be read the exception tells all that this converter does, and the line besides.</summary>
+    public static JsonSerializerOptions WithNulls(JsonSerializerOptions options) => Before(options, new NullIsFalse());
 
     /// <summary>These options with this way to read an event.</summary>
     public static JsonSerializerOptions AddedTo(JsonSerializerOptions options) => Before(options, new MessagePostedConverter(options));

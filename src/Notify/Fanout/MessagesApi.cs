@@ -12,7 +12,7 @@ internal static class MessagesApi
 {
     private const int MaxBodyBytes = 16 * 1024 * 1024;
 
-    private static readonly JsonSerializerOptions Json = MessagePostedConverter.AddedTo(new(JsonSerializerOptions.Web) { NumberHandling = JsonNumberHandling.Strict, AllowDuplicateProperties = false });
+    private static readonly JsonSerializerOptions Json = MessagePostedConverter.WithNulls(new(JsonSerializerOptions.Web) { NumberHandling = JsonNumberHandling.Strict, AllowDuplicateProperties = false });
 
     public static void MapMessagesApi(this IEndpointRouteBuilder routes) =>
         routes.MapPost("/api/messages", PostAsync).WithName("PostMessage").WithTags("Messages")

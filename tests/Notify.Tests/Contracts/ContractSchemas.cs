@@ -35,6 +35,9 @@ internal static class ContractSchemas
         ["not"] = Pattern($"[{Control}]"),
     };
 
+    // The record knows no null; where the event arrives, it is as if the member were absent.
+    private static readonly Func<JsonObject> BooleanOrNull = () => new() { ["type"] = new JsonArray("boolean", "null") };
+
     private static readonly Func<JsonObject> Id = () => new() { ["minLength"] = 1, ["maxLength"] = MessageRules.MaxIdLength, ["not"] = Pattern($"[{Control}]") };
 
     private static readonly Dictionary<(Type, string), Func<JsonObject>> Limits = new()
@@ -53,6 +56,9 @@ internal static class ContractSchemas
         [(typeof(MessagePosted), "tag")] = () => new() { ["maxLength"] = MessageRules.MaxIdLength },
         [(typeof(MessagePosted), "icon")] = Url,
         [(typeof(MessagePosted), "image")] = Url,
+        [(typeof(MessagePosted), "requireInteraction")] = BooleanOrNull,
+        [(typeof(MessagePosted), "silent")] = BooleanOrNull,
+        [(typeof(MessagePosted), "renotify")] = BooleanOrNull,
         [(typeof(MessagePosted), "appBadge")] = () => new() { ["minimum"] = 0, ["maximum"] = int.MaxValue },
         [(typeof(MessagePosted), "urgency")] = () => new() { ["enum"] = new JsonArray([.. MessageRules.Urgencies.Select(urgency => (JsonNode)urgency), null]) },
         [(typeof(MessagePosted), "ttlSeconds")] = () => new() { ["minimum"] = 0, ["maximum"] = MessageRules.MaxTtlSeconds },

@@ -95,6 +95,16 @@ public sealed class SchemaTests
         Assert.All(missed, message => Assert.True(NoSchemaCouldTell(message), JsonSerializer.Serialize(message, ContractSchemas.CamelCase)));
     }
 
+    [Fact]
+    public void What_may_be_absent_may_be_null()
+    {
+        var members = typeof(MessagePosted).GetProperties().Select(property => ContractTypes.CamelCase(property.Name)).Except(["messageId", "recipientIds", "title"]);
+        var json = $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello",{{string.Join(',', members.Select(member => $"\"{member}\":null"))}}}""";
+
+        Assert.True(IsValid(json), json);
+        Assert.Empty(MessageRules.Check(PlainJsonTarget.Read(Encoding.UTF8.GetBytes(json))!));
+    }
+
     [Theory]
     [InlineData($$"""{"recipientIds":["ada"],"title":"no id"}""")]
     [InlineData($$"""{"messageId":"{{Id}}","title":"nobody"}""")]

@@ -28,18 +28,6 @@ public sealed class PlainJsonTests
         Assert.Empty(MessageRules.Check(message));
     }
 
-    [Fact]
-    public void What_may_be_absent_may_be_null()
-    {
-        var message = PlainJsonTarget.Read(Encoding.UTF8.GetBytes($$"""
-            {"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","conversationId":null,"authorId":null,"body":null,"url":null,"tag":null,"icon":null,"image":null,"actions":null,
-             "requireInteraction":null,"silent":null,"renotify":null,"appBadge":null,"urgency":null,"ttlSeconds":null,"postedAt":null}
-            """))!;
-
-        Assert.Empty(MessageRules.Check(message));
-        Assert.Equal((false, false, false), (message.RequireInteraction, message.Silent, message.Renotify));
-    }
-
     [Theory]
     [InlineData("null")]
     [InlineData(" null\r\n\t")]
