@@ -11,8 +11,8 @@ namespace Notify.Commands;
 /// <summary>What the commands share: configuration on the command line passes through, and an error is a sentence, not a stack trace.</summary>
 internal static class CommandLine
 {
-    // Told to end, the host takes up to 30 seconds for what is under way; the library would end the process after two.
-    private static readonly TimeSpan AfterTheHost = TimeSpan.FromSeconds(40);
+    // Told to end, the service takes up to 30 seconds for what is under way; the library would end the process after two, as it does with the other commands.
+    private static readonly TimeSpan AfterTheHost = TimeSpan.FromSeconds(35);
 
     /// <summary>Runs the command that the arguments name.</summary>
     /// <returns>The exit code: 0 done, 1 failed, as each command says.</returns>
@@ -22,7 +22,10 @@ internal static class CommandLine
         CultureInfo.DefaultThreadCurrentCulture = CultureInfo.DefaultThreadCurrentUICulture = CultureInfo.InvariantCulture;
         try
         {
-            return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = AfterTheHost });
+            var command = root.Parse(args);
+            var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
+            invocation.ProcessTerminationTimeout = command.CommandResult.Command == root ? AfterTheHost : invocation.ProcessTerminationTimeout;
+            return await command.InvokeAsync(invocation);
         }
         catch (Exception exception) when (ConfigurationFaults(exception) is { Count: > 0 } faults)
         {

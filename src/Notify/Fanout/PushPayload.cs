@@ -44,7 +44,7 @@ public static class PushPayload
         var payload = Write(message, publishedAt, body.Length < message.Body?.Length ? body + Ellipsis : message.Body);
         while (payload.Length > MaxLength && body.Length > 0)
         {
-            // A character takes at least a byte and at most six, so this never cuts more than the excess by bytes.
+            // A character takes at least a byte and at most six, so this cuts no more than the excess by bytes, and what is left of a character then.
             var excess = payload.Length - MaxLength;
             body = body[..LengthOfWhole(body, body.Length - Math.Clamp((excess + 5) / 6, 1, body.Length))];
             payload = Write(message, publishedAt, body.TrimEnd() + Ellipsis);

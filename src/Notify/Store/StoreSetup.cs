@@ -90,7 +90,7 @@ internal static class StoreSetup
                 // Whoever meets the exception tells of it, or waits for the database to come back, and says so once.
                 configure(options);
                 options.ConfigureWarnings(warnings => warnings.Log(
-                    (RelationalEventId.ConnectionError, LogLevel.Debug), (RelationalEventId.CommandError, LogLevel.Debug), (CoreEventId.QueryIterationFailed, LogLevel.Debug), (CoreEventId.SaveChangesFailed, LogLevel.Debug)));
+                    (RelationalEventId.ConnectionError, LogLevel.Debug), (RelationalEventId.TransactionError, LogLevel.Debug), (CoreEventId.QueryIterationFailed, LogLevel.Debug), (CoreEventId.SaveChangesFailed, LogLevel.Debug)));
             })
             .AddSingleton<IDbContextFactory<NotifyDbContext>, Factory<TContext>>()
             .AddScoped<NotifyDbContext>(provider => provider.GetRequiredService<IDbContextFactory<TContext>>().CreateDbContext());

@@ -29,7 +29,7 @@ public sealed class StoppingTests(SharedBrokers brokers)
         var key = await http.GetFromJsonAsync<JsonElement>("api/vapid-public-key", Cancellation);
         await NotifyService.RegisterAsync(http, (await agent.SubscribeAsync(key.GetProperty("publicKey").GetString(), Cancellation)).ToJson());
 
-        // Longer than a process is commonly given that has nothing to end.
+        // Longer than the two seconds after which the library of the command line ends a process by itself.
         push.Faults.Add(new PushFault { Delay = TimeSpan.FromSeconds(6), Times = 1 });
         using var posted = await http.PostAsJsonAsync("api/messages", new { messageId = Guid.NewGuid(), recipientIds = new[] { "ada" }, title = "slow" }, Cancellation);
         await Eventually.TrueAsync(() => push.Status.Faults == 0);
