@@ -80,6 +80,31 @@ public sealed class PushServicesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task One_that_takes_its_time_does_not_hold_up_another_for_as_long_as_it_has_a_backlog()
+    {
+        const int backlog = 200;
+        await SubscribeManyAsync(backlog);
+        var subscription = (await _service.SubscribeAsync(_browser.Agent, "ada")).Subscription;
+        _other.Faults.Add(new PushFault { Delay = TimeSpan.FromSeconds(1), Times = int.MaxValue });
+
+        await _service.PostAsync(Message(backlog));
+        await _service.PostAsync(new MessagePosted { MessageId = Guid.NewGuid(), RecipientIds = ["ada"], Title = "Hello" });
+
+        await Eventually.TrueAsync(() => _browser.TitlesOf(subscription).Any());
+        Assert.InRange(_other.Status.Accepted, 1, backlog / 2);
+
+        // It has its pushes too, at its own pace.
+        _other.Faults.Clear();
+        await Eventually.GetAsync(
+            async () =>
+            {
+                await _service.SkipWaitsAsync();
+                return _other.Status.Accepted;
+            },
+            accepted => accepted == backlog);
+    }
+
+    [Fact]
     public async Task A_subscription_whose_end_has_passed_is_expired_without_a_post()
     {
         var key = await PublicKeyAsync();
@@ -97,13 +122,13 @@ public sealed class PushServicesTests : IAsyncLifetime
         Assert.Empty(_other.Status.AnswersByStatus);
     }
 
-    private static MessagePosted Message() => new() { MessageId = Guid.NewGuid(), RecipientIds = [.. Enumerable.Range(0, Many).Select(user => $"user-{user}")], Title = "Hello" };
+    private static MessagePosted Message(int users = Many) => new() { MessageId = Guid.NewGuid(), RecipientIds = [.. Enumerable.Range(0, users).Select(user => $"user-{user}")], Title = "Hello" };
 
     private static string? Text(JsonElement row, string name) => row.GetProperty(name).GetString();
 
-    private async Task SubscribeManyAsync()
+    private async Task SubscribeManyAsync(int users = Many)
     {
-        for (var user = 0; user < Many; user++)
+        for (var user = 0; user < users; user++)
         {
             await _service.SubscribeAsync(_otherAgent, $"user-{user}");
         }
