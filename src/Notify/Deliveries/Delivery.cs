@@ -1,3 +1,5 @@
+using Notify.Contracts;
+
 namespace Notify.Deliveries;
 
 /// <summary>Where a push stands.</summary>
@@ -45,6 +47,18 @@ public sealed class Delivery
 
     /// <summary>When it came to this state.</summary>
     public DateTimeOffset UpdatedAt { get; init; }
+
+    /// <summary>What an acceptance says.</summary>
+    internal static Delivery Of(PushAccepted push) => new()
+    {
+        MessageId = push.MessageId,
+        SubscriptionId = push.SubscriptionId,
+        UserId = push.UserId,
+        State = DeliveryState.Accepted,
+        Attempts = push.Attempts,
+        Status = push.Status,
+        UpdatedAt = push.At,
+    };
 
     /// <summary>
     /// Whether another report of the same push is later than this one: an end is final, unless an operator puts a failed push back and it is accepted; and a wait gives way to an

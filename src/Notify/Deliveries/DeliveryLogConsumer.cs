@@ -4,12 +4,11 @@ using Notify.Contracts;
 using Notify.Messaging;
 using Notify.Store;
 using Notify.Subscriptions;
-using Notify.Telemetry;
 
 namespace Notify.Deliveries;
 
 /// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves.</summary>
-public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing ageing, NotifyMetrics metrics, IOptions<DeliveryLogOptions> options, TimeProvider time) :
+public sealed class DeliveryLogConsumer(NotifyDbContext db, DeliveryLog log, SubscriptionAgeing ageing, IOptions<DeliveryLogOptions> options) :
     IConsumer<Batch<AcceptedPushes>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>,
     IConsumer<Batch<PushDisplayed>>, IConsumer<Batch<PushClicked>>
 {
@@ -18,25 +17,14 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
     {
         foreach (var pushes in context.Message.SelectMany(message => message.Message.Pushes).Chunk(DeliveryLogConsumerDefinition.BatchSize))
         {
-            await WriteAsync(
-                Array.ConvertAll(pushes, push => new Delivery
-                {
-                    MessageId = push.MessageId,
-                    SubscriptionId = push.SubscriptionId,
-                    UserId = push.UserId,
-                    State = DeliveryState.Accepted,
-                    Attempts = push.Attempts,
-                    Status = push.Status,
-                    UpdatedAt = push.At,
-                }),
-                context.CancellationToken);
+            await log.WriteAsync(db, Array.ConvertAll(pushes, Delivery.Of), context.CancellationToken);
         }
     }
 
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushDeferred>> context)
     {
-        await WriteAsync(Rows(context, push => new Delivery
+        await log.WriteAsync(db, Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -61,7 +49,7 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushFailed>> context)
     {
-        await WriteAsync(Rows(context, push => new Delivery
+        await log.WriteAsync(db, Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -77,7 +65,7 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
 
     /// <summary>A command that ended in the error queue of its lane: nobody else would tell of it.</summary>
     public Task Consume(ConsumeContext<Batch<Fault<SendPush>>> context) =>
-        WriteAsync(Rows(context, fault => new Delivery
+        log.WriteAsync(db, Rows(context, fault => new Delivery
         {
             MessageId = fault.Message.MessageId,
             SubscriptionId = fault.Message.SubscriptionId,
@@ -96,18 +84,6 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
     public Task Consume(ConsumeContext<Batch<PushClicked>> context) => WriteAsync(
         [.. context.Message.Select(push => new Receipt { MessageId = push.Message.MessageId, SubscriptionId = push.Message.SubscriptionId, Kind = ReceiptKind.Clicked, Action = push.Message.Action, At = push.Message.At })],
         context.CancellationToken);
-
-    private async Task WriteAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken)
-    {
-        if (!options.Value.Enabled)
-        {
-            await db.WriteAcceptancesAsync(deliveries, cancellationToken);
-            return;
-        }
-
-        await db.WriteDeliveriesAsync(deliveries, cancellationToken);
-        metrics.Written(time.GetUtcNow() - deliveries.Min(delivery => delivery.UpdatedAt));
-    }
 
     private Task WriteAsync(IReadOnlyCollection<Receipt> receipts, CancellationToken cancellationToken) =>
         options.Value.Enabled ? db.WriteReceiptsAsync(receipts, cancellationToken) : Task.CompletedTask;

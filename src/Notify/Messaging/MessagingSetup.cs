@@ -26,6 +26,7 @@ public static class MessagingSetup
         bus.TryAddSingleton<OneAtATime>();
         bus.TryAddSingleton<Lanes>();
         bus.TryAddSingleton<FanoutLedger>();
+        bus.TryAddSingleton<DeliveryLog>();
         bus.TryAddSingleton<AcceptanceReports>();
         bus.TryAddSingleton<AcceptanceEvents>();
         bus.TryAddSingleton<MailboxPushSender>();

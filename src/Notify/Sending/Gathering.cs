@@ -2,26 +2,22 @@ using System.Threading.Channels;
 
 namespace Notify.Sending;
 
-/// <summary>Hands what many callers bring to a handler, many at once: while it is at work the next ones gather. Alone, a caller does not wait for others.</summary>
+/// <summary>Hands what many callers bring to one handler, many at once: while it is at work the next ones gather. Alone, a caller does not wait for others.</summary>
 internal sealed class Gathering<T> : IAsyncDisposable
 {
     private readonly Channel<T> _gathered = Channel.CreateUnbounded<T>(new UnboundedChannelOptions { SingleReader = true });
     private readonly int _mostAtOnce;
     private readonly Func<IReadOnlyList<T>, Task> _handle;
     private readonly TimeSpan _linger;
-    private readonly int _handlers;
-    private readonly SemaphoreSlim _idle;
     private readonly Task _handling;
 
     /// <summary>Starts to gather.</summary>
     /// <param name="mostAtOnce">The most that the handler gets in one go.</param>
     /// <param name="handle">The handler; it must not throw.</param>
     /// <param name="linger">How long to wait for others to come along, where more than one, and fewer than so many, came the last time; zero or more.</param>
-    /// <param name="handlers">How many times the handler may be at work at once.</param>
-    public Gathering(int mostAtOnce, Func<IReadOnlyList<T>, Task> handle, TimeSpan linger = default, int handlers = 1)
+    public Gathering(int mostAtOnce, Func<IReadOnlyList<T>, Task> handle, TimeSpan linger = default)
     {
-        (_mostAtOnce, _handle, _linger, _handlers) = (mostAtOnce, handle, linger, handlers);
-        _idle = new SemaphoreSlim(handlers);
+        (_mostAtOnce, _handle, _linger) = (mostAtOnce, handle, linger);
 
         // Whoever comes first must not have all that follows in their trace.
         using (ExecutionContext.SuppressFlow())
@@ -52,7 +48,6 @@ internal sealed class Gathering<T> : IAsyncDisposable
                 await Task.Delay(_linger, TimeProvider.System);
             }
 
-            await _idle.WaitAsync();
             var some = new List<T>();
             while (some.Count < _mostAtOnce && _gathered.Reader.TryRead(out var item))
             {
@@ -60,24 +55,7 @@ internal sealed class Gathering<T> : IAsyncDisposable
             }
 
             count = some.Count;
-            _ = HandleAsync(some);
-        }
-
-        for (var ended = 0; ended < _handlers; ended++)
-        {
-            await _idle.WaitAsync();
-        }
-    }
-
-    private async Task HandleAsync(List<T> some)
-    {
-        try
-        {
             await _handle(some);
-        }
-        finally
-        {
-            _idle.Release();
         }
     }
 }

@@ -105,7 +105,7 @@ public sealed partial class SubscriptionSendConsumer(
         {
             case PushOutcome.Accepted:
                 metrics.Accepted(target.Push.Endpoint.Authority, time.GetUtcNow() - UserFanoutConsumer.PublishedAt(push));
-                await ReportAcceptanceAsync(context, new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()));
+                await ReportAcceptanceAsync(context, new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()), subscription!.LastAcceptedAt);
                 await AdvanceAsync(context, line);
                 break;
             case PushOutcome.Expired:
@@ -167,8 +167,8 @@ public sealed partial class SubscriptionSendConsumer(
         return outcome;
     }
 
-    private Task ReportAcceptanceAsync(ConsumeContext context, PushAccepted accepted) =>
-        Task.WhenAll(events.PublishAsync(context, accepted), reports.ReportAsync(accepted).WaitAsync(context.CancellationToken));
+    private Task ReportAcceptanceAsync(ConsumeContext context, PushAccepted accepted, DateTimeOffset? lastAcceptedAt) =>
+        Task.WhenAll(events.PublishAsync(context, accepted), reports.ReportAsync(accepted, lastAcceptedAt).WaitAsync(context.CancellationToken));
 
     private async Task ReportWaitAsync(ConsumeContext<SendPush> context, Turn.StoodInLine stood)
     {

@@ -8,10 +8,11 @@ namespace Notify.Sending;
 /// <param name="Line">Its line; null if nothing waits.</param>
 internal sealed record SubscriptionState(SubscriptionStamp? Subscription, WaitingLine? Line);
 
-/// <summary>A subscription's owner and revision.</summary>
+/// <summary>A subscription's owner and revision, and what is noted of its pushes.</summary>
 /// <param name="UserId">The owner.</param>
 /// <param name="Revision">The <see cref="Subscriptions.Subscription.Revision"/>.</param>
-public sealed record SubscriptionStamp(string UserId, int Revision);
+/// <param name="LastAcceptedAt">The <see cref="Subscriptions.Subscription.LastAcceptedAt"/>.</param>
+public sealed record SubscriptionStamp(string UserId, int Revision, DateTimeOffset? LastAcceptedAt);
 
 /// <summary>
 /// Asks the store for the state of many subscriptions in one query: while one is under way, and under load a little longer, the next questions gather. The answer is always younger than
@@ -67,8 +68,8 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
         await using var db = await _store.CreateDbContextAsync();
         var known = await db.Subscriptions.AsNoTracking()
             .Where(subscription => ids.Contains(subscription.Id))
-            .LeftJoin(db.WaitingLines, subscription => subscription.Id, line => line.SubscriptionId, (subscription, line) => new { subscription.Id, subscription.UserId, subscription.Revision, Line = line })
-            .ToDictionaryAsync(row => row.Id, row => new SubscriptionState(new SubscriptionStamp(row.UserId, row.Revision), row.Line));
+            .LeftJoin(db.WaitingLines, subscription => subscription.Id, line => line.SubscriptionId, (subscription, line) => new { subscription.Id, subscription.UserId, subscription.Revision, subscription.LastAcceptedAt, Line = line })
+            .ToDictionaryAsync(row => row.Id, row => new SubscriptionState(new SubscriptionStamp(row.UserId, row.Revision, row.LastAcceptedAt), row.Line));
 
         // Something may still wait for one that is gone.
         var gone = ids.Where(id => !known.ContainsKey(id)).ToList();

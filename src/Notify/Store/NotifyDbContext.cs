@@ -13,6 +13,9 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
 {
     internal const int MaxUserIdLength = 256;
 
+    /// <summary>How old the acceptance that is noted on a subscription must be to give way to a later one.</summary>
+    internal static readonly TimeSpan AcceptanceNotedEvery = TimeSpan.FromMinutes(1);
+
     /// <summary>Push subscriptions, one row an endpoint.</summary>
     public DbSet<Subscription> Subscriptions => Set<Subscription>();
 
@@ -83,7 +86,11 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
     /// </summary>
     internal Task WriteDeliveriesAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken) => WriteOutcomesAsync(deliveries, deliveries, cancellationToken);
 
-    private Task<bool> WriteOutcomesAsync(IReadOnlyCollection<Delivery> deliveries, IReadOnlyCollection<Delivery> outcomes, CancellationToken cancellationToken)
+    /// <summary><see cref="WriteDeliveriesAsync"/> where not all goes to both places.</summary>
+    /// <param name="deliveries">What goes into the delivery log.</param>
+    /// <param name="outcomes">Those of which the acceptances are noted on their subscriptions.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    internal Task WriteOutcomesAsync(IReadOnlyCollection<Delivery> deliveries, IReadOnlyCollection<Delivery> outcomes, CancellationToken cancellationToken)
     {
         // In the order of their keys, so that two who write at once do not wait for each other.
         var rows = deliveries
@@ -96,7 +103,7 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             .GroupBy(delivery => delivery.SubscriptionId, (id, group) => (Id: id, At: group.Max(delivery => delivery.UpdatedAt)))
             .OrderBy(subscription => subscription.Id)
             .ToList();
-        return rows.Count == 0 && accepted.Count == 0 ? Task.FromResult(false) : InTransactionAsync(
+        return rows.Count == 0 && accepted.Count == 0 ? Task.CompletedTask : InTransactionAsync(
             async () =>
             {
                 await WriteAsync(rows, accepted, cancellationToken);
@@ -144,12 +151,9 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
         await SaveChangesAsync(cancellationToken);
     }
 
-    /// <summary>Notes on subscriptions when their push service last accepted a push, to the minute; part of <see cref="WriteDeliveriesAsync"/>, alone where no delivery log is kept.</summary>
-    internal Task WriteAcceptancesAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken) => WriteOutcomesAsync([], deliveries, cancellationToken);
-
-    /// <summary>Does the work of <see cref="WriteDeliveriesAsync"/>.</summary>
+    /// <summary>Does the work of <see cref="WriteOutcomesAsync"/>.</summary>
     /// <param name="deliveries">By key, none twice.</param>
-    /// <param name="accepted">When each subscription's push service last accepted a push; written if that is a minute later than what is known.</param>
+    /// <param name="accepted">When each subscription's push service last accepted a push; written if that is <see cref="AcceptanceNotedEvery"/> later than what is known.</param>
     /// <param name="cancellationToken">Gives up.</param>
     private protected abstract Task WriteAsync(IReadOnlyList<Delivery> deliveries, IReadOnlyList<(Guid Id, DateTimeOffset At)> accepted, CancellationToken cancellationToken);
 

@@ -26,29 +26,33 @@ public sealed class PostgreSqlNotifyDbContext(DbContextOptions<PostgreSqlNotifyD
 
     private protected override async Task WriteAsync(IReadOnlyList<Delivery> deliveries, IReadOnlyList<(Guid Id, DateTimeOffset At)> accepted, CancellationToken cancellationToken)
     {
-        // Parallel arrays, so that the statement is the same for any number of rows.
-        await Database.ExecuteSqlRawAsync(
-            """
-            INSERT INTO "Deliveries" AS known ("MessageId", "SubscriptionId", "UserId", "State", "Attempts", "Status", "Reason", "NextAttemptAt", "UpdatedAt")
-            SELECT * FROM unnest(@messageId, @subscriptionId, @userId, @state, @attempts, @status, @reason, @nextAttemptAt, @updatedAt)
-            ON CONFLICT ("MessageId", "SubscriptionId") DO UPDATE SET
-                "State" = excluded."State", "Attempts" = excluded."Attempts", "Status" = excluded."Status", "Reason" = excluded."Reason",
-                "NextAttemptAt" = excluded."NextAttemptAt", "UpdatedAt" = excluded."UpdatedAt"
-            WHERE (known."State" = 'Failed' AND excluded."State" = 'Accepted')
-                OR (known."State" = 'Retrying' AND (excluded."State" <> 'Retrying' OR excluded."Attempts" >= known."Attempts"))
-            """,
-            [
-                Array("messageId", NpgsqlDbType.Uuid, deliveries.Select(delivery => delivery.MessageId)),
-                Array("subscriptionId", NpgsqlDbType.Uuid, deliveries.Select(delivery => delivery.SubscriptionId)),
-                Array("userId", NpgsqlDbType.Text, deliveries.Select(delivery => delivery.UserId)),
-                Array("state", NpgsqlDbType.Text, deliveries.Select(delivery => delivery.State.ToString())),
-                Array("attempts", NpgsqlDbType.Integer, deliveries.Select(delivery => delivery.Attempts)),
-                Array("status", NpgsqlDbType.Integer, deliveries.Select(delivery => delivery.Status)),
-                Array("reason", NpgsqlDbType.Text, deliveries.Select(delivery => delivery.Reason)),
-                Array("nextAttemptAt", NpgsqlDbType.TimestampTz, deliveries.Select(delivery => delivery.NextAttemptAt?.ToUniversalTime())),
-                Array("updatedAt", NpgsqlDbType.TimestampTz, deliveries.Select(delivery => delivery.UpdatedAt.ToUniversalTime())),
-            ],
-            cancellationToken);
+        if (deliveries.Count > 0)
+        {
+            // Parallel arrays, so that the statement is the same for any number of rows.
+            await Database.ExecuteSqlRawAsync(
+                """
+                INSERT INTO "Deliveries" AS known ("MessageId", "SubscriptionId", "UserId", "State", "Attempts", "Status", "Reason", "NextAttemptAt", "UpdatedAt")
+                SELECT * FROM unnest(@messageId, @subscriptionId, @userId, @state, @attempts, @status, @reason, @nextAttemptAt, @updatedAt)
+                ON CONFLICT ("MessageId", "SubscriptionId") DO UPDATE SET
+                    "State" = excluded."State", "Attempts" = excluded."Attempts", "Status" = excluded."Status", "Reason" = excluded."Reason",
+                    "NextAttemptAt" = excluded."NextAttemptAt", "UpdatedAt" = excluded."UpdatedAt"
+                WHERE (known."State" = 'Failed' AND excluded."State" = 'Accepted')
+                    OR (known."State" = 'Retrying' AND (excluded."State" <> 'Retrying' OR excluded."Attempts" >= known."Attempts"))
+                """,
+                [
+                    Array("messageId", NpgsqlDbType.Uuid, deliveries.Select(delivery => delivery.MessageId)),
+                    Array("subscriptionId", NpgsqlDbType.Uuid, deliveries.Select(delivery => delivery.SubscriptionId)),
+                    Array("userId", NpgsqlDbType.Text, deliveries.Select(delivery => delivery.UserId)),
+                    Array("state", NpgsqlDbType.Text, deliveries.Select(delivery => delivery.State.ToString())),
+                    Array("attempts", NpgsqlDbType.Integer, deliveries.Select(delivery => delivery.Attempts)),
+                    Array("status", NpgsqlDbType.Integer, deliveries.Select(delivery => delivery.Status)),
+                    Array("reason", NpgsqlDbType.Text, deliveries.Select(delivery => delivery.Reason)),
+                    Array("nextAttemptAt", NpgsqlDbType.TimestampTz, deliveries.Select(delivery => delivery.NextAttemptAt?.ToUniversalTime())),
+                    Array("updatedAt", NpgsqlDbType.TimestampTz, deliveries.Select(delivery => delivery.UpdatedAt.ToUniversalTime())),
+                ],
+                cancellationToken);
+        }
+
         if (accepted.Count > 0)
         {
             await Database.ExecuteSqlRawAsync(

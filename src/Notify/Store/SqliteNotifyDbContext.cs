@@ -47,7 +47,7 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
             "$at", "$before", "$id");
         foreach (var (id, at) in accepted)
         {
-            Execute(note, at.UtcTicks, (at - TimeSpan.FromMinutes(1)).UtcTicks, id);
+            Execute(note, at.UtcTicks, (at - AcceptanceNotedEvery).UtcTicks, id);
         }
 
         return Task.CompletedTask;

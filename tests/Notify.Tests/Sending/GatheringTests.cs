@@ -58,32 +58,6 @@ public sealed class GatheringTests
     }
 
     [Fact]
-    public async Task As_many_handlers_as_it_has_are_at_work_at_once_and_it_ends_when_all_are_done()
-    {
-        var work = Enumerable.Range(0, 3).Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToList();
-        var done = 0;
-        var gathering = new Gathering<int>(1, async some =>
-        {
-            await HandleAsync(some, work[some[0]].Task);
-            Interlocked.Increment(ref done);
-        }, handlers: 2);
-        gathering.Add(0);
-        gathering.Add(1);
-        gathering.Add(2);
-        Assert.Equal([0], await _handled.Reader.ReadAsync(Cancellation));
-        Assert.Equal([1], await _handled.Reader.ReadAsync(Cancellation));
-
-        work[1].SetResult();
-        Assert.Equal([2], await _handled.Reader.ReadAsync(Cancellation));
-        var ended = gathering.DisposeAsync().AsTask();
-        work[0].SetResult();
-        work[2].SetResult();
-
-        await ended;
-        Assert.Equal(3, done);
-    }
-
-    [Fact]
     public async Task It_knows_nothing_of_the_trace_of_whoever_made_it()
     {
         using var activity = new System.Diagnostics.Activity("first").Start();
