@@ -52,7 +52,7 @@ public sealed class ListenedAcceptanceEventsTests(SharedBrokers brokers)
             await PushAsync();
             await PushAsync();
             await PushAsync();
-            time.Advance(ListenedAcceptanceEvents.AskEvery);
+            time.Advance(Listeners.AskEvery);
             await PushAsync();
             await PushAsync();
             Assert.Equal(0, published.Count);
@@ -78,7 +78,7 @@ public sealed class ListenedAcceptanceEventsTests(SharedBrokers brokers)
             // The last listener leaves.
             await listener.StopAsync(Cancellation);
             await UnbindAsync(uri);
-            time.Advance(ListenedAcceptanceEvents.AskEvery);
+            time.Advance(Listeners.AskEvery);
             await PushAsync();
             await PushAsync();
             Assert.Equal(before, published.Count);

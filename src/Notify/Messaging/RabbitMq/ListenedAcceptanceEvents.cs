@@ -15,40 +15,21 @@ namespace Notify.Messaging.RabbitMq;
 /// is published with AMQP's mandatory flag, and comes back if no queue takes it.
 /// </summary>
 /// <remarks>
-/// <para>Whoever begins to listen is found within <see cref="BelievedFor"/>, as if their queue had been bound that much later.</para>
+/// <para>Whoever begins to listen is found within <see cref="Listeners.BelievedFor"/> and what the broker takes to answer, as if their queue had been bound that much later.</para>
 /// <para>The one that asks is published past MassTransit, which takes an event that comes back for an error, logs it, and has the push fail.</para>
 /// </remarks>
 internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEvents, IAsyncDisposable
 {
-    /// <summary>How often one is published to ask, where there are that many.</summary>
-    public static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(50);
-
-    /// <summary>How long the broker's word that nobody listens counts, from the question on. Beyond that everything is published.</summary>
-    public static readonly TimeSpan BelievedFor = 2 * AskEvery;
-
     private static readonly SystemTextJsonMessageSerializer Serializer = new();
 
-    private volatile Answer? _answer;
+    private readonly Listeners _listeners = new(time);
     private IConnection? _connection;
     private IChannel? _channel;
-    private int _asking;
 
     /// <inheritdoc />
     public override async Task PublishAsync(ConsumeContext context, PushAccepted accepted)
     {
-        var (answer, now) = (_answer, time.GetTimestamp());
-        if ((answer is null || time.GetElapsedTime(answer.AskedAt, now) >= AskEvery) && Interlocked.Exchange(ref _asking, 1) == 0)
-        {
-            try
-            {
-                _answer = new Answer(await AskAsync(context, accepted), now);
-            }
-            finally
-            {
-                Volatile.Write(ref _asking, 0);
-            }
-        }
-        else if (answer is null || answer.IsListenedTo || time.GetElapsedTime(answer.AskedAt, now) >= BelievedFor)
+        if (await _listeners.MayHearAsync(() => AskAsync(context, accepted)))
         {
             await base.PublishAsync(context, accepted);
         }
@@ -124,6 +105,4 @@ internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEv
             await channel.DisposeAsync().AsTask().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
-
-    private sealed record Answer(bool IsListenedTo, long AskedAt);
 }
