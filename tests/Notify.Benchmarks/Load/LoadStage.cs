@@ -52,7 +52,7 @@ internal sealed class LoadStage : IAsyncDisposable
     public static async Task<LoadStage> StartAsync(int users, int perUser, int pushServices = 1)
     {
         var server = await PostgreSqlServer.StartAsync(CancellationToken.None);
-        var broker = await RabbitMqBroker.StartAsync(RabbitMqVersion.V4, CancellationToken.None);
+        var broker = await RabbitMqBroker.StartAsync(RabbitMqVersion.V4, CancellationToken.None, asItComes: true);
         var connection = await new ConnectionFactory { Uri = broker.AmqpUri }.CreateConnectionAsync();
         var stage = new LoadStage(broker, server, await server.NewDatabaseAsync(), await NginxPushService.StartAsync(pushServices), connection);
         await using var db = stage.OpenStore();

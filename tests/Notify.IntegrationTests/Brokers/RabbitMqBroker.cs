@@ -50,13 +50,16 @@ public sealed class RabbitMqBroker : IAsyncDisposable
     public string Folder => _folder.FullName;
 
     /// <summary>Starts a broker, which takes some four seconds; or skips the test where that version is not installed.</summary>
-    public static Task<RabbitMqBroker> StartAsync(RabbitMqVersion version, CancellationToken ct)
+    /// <param name="version">Which.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <param name="asItComes">With the log and the statistics that RabbitMQ has unless told otherwise, for those who measure it.</param>
+    public static Task<RabbitMqBroker> StartAsync(RabbitMqVersion version, CancellationToken ct, bool asItComes = false)
     {
         var installation = RabbitMqInstallation.Find(version);
         return LoopbackPorts.UseAsync(1 + RabbitMqNode.PortCount, async ports =>
         {
             var portMapper = await PortMapper.StartAsync(installation, ports[0], ct);
-            var node = new RabbitMqNode(RabbitMqNode.NewCookie(), ports[1..]);
+            var node = new RabbitMqNode(RabbitMqNode.NewCookie(), ports[1..], asItComes);
             var broker = new RabbitMqBroker(version, installation, node, portMapper, ownsPortMapper: true);
             try
             {

@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 
 namespace Notify.IntegrationTests.Brokers;
 
-/// <summary>What one RabbitMQ node is given: its name, ports, files and environment.</summary>
-internal sealed class RabbitMqNode(string cookie, IReadOnlyList<int> ports)
+/// <summary>What one RabbitMQ node is given: its name, ports, files and environment. As it comes, or so that tests need not wait for its counts nor have it take much disk.</summary>
+internal sealed class RabbitMqNode(string cookie, IReadOnlyList<int> ports, bool asItComes = false)
 {
     /// <summary>How many ports a node takes.</summary>
     public const int PortCount = 3;
@@ -36,9 +36,8 @@ internal sealed class RabbitMqNode(string cookie, IReadOnlyList<int> ports)
             // A broker short of memory blocks its publishers, and a test would seem to have lost something.
             "vm_memory_high_watermark.absolute = 2GB",
             "disk_free_limit.absolute = 50MB",
-            "raft.wal_max_size_bytes = 16777216",
-            // Tests wait for counts: half a second instead of five.
-            "collect_statistics_interval = 500",
+            // Half a second instead of five, and 16 MB instead of 512.
+            .. asItComes ? (string[])[] : ["collect_statistics_interval = 500", "raft.wal_max_size_bytes = 16777216"],
             "cluster_formation.peer_discovery_backend = classic_config",
             .. members.Select((member, index) => $"cluster_formation.classic_config.nodes.{index + 1} = {member.Name}"),
         ];
@@ -59,6 +58,6 @@ internal sealed class RabbitMqNode(string cookie, IReadOnlyList<int> ports)
         // The script becomes the Erlang machine instead of staying its parent, so that a signal reaches the latter.
         ["RUNNING_UNDER_SYSTEMD"] = "1",
         ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] =
-            "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} -rabbit quorum_tick_interval 500",
+            "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}" + (asItComes ? "" : " -rabbit quorum_tick_interval 500"),
     };
 }
