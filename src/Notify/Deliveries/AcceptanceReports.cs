@@ -1,5 +1,6 @@
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Messaging;
 using Notify.Sending;
@@ -18,7 +19,8 @@ public sealed record AcceptedPushes(IReadOnlyList<PushAccepted> Pushes);
 /// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push: <see cref="AcceptanceEvents"/>.</remarks>
 public sealed partial class AcceptanceReports : IAsyncDisposable
 {
-    private const int MostAtOnce = 500;
+    // A slow store takes more of them each time, not more time for them all.
+    private const int MostAtOnce = 2000;
 
     // Where the log is behind, it has this many times its prefetch in memory.
     private const int MostInAMessage = 50;
@@ -34,26 +36,33 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
 
     private readonly IBus _bus;
     private readonly IDbContextFactory<NotifyDbContext> _store;
-    private readonly DeliveryLog _log;
+    private readonly IOptions<DeliveryLogOptions> _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _ended = new();
     private readonly Gathering<Report> _reports;
-    private DateTimeOffset _storeRestsUntil;
+    private Task _write = Task.CompletedTask;
+    private long? _restsSince;
 
     /// <summary>Reports to this store, or over this bus.</summary>
-    public AcceptanceReports(IBus bus, IDbContextFactory<NotifyDbContext> store, DeliveryLog log, TimeProvider time, ILogger<AcceptanceReports> logger)
+    public AcceptanceReports(IBus bus, IDbContextFactory<NotifyDbContext> store, IOptions<DeliveryLogOptions> options, TimeProvider time, ILogger<AcceptanceReports> logger)
     {
-        (_bus, _store, _log, _time, _logger) = (bus, store, log, time, logger);
+        (_bus, _store, _options, _time, _logger) = (bus, store, options, time, logger);
         _reports = new Gathering<Report>(MostAtOnce, HandleAsync, Linger);
     }
 
     /// <summary>Returns when the store or the bus has it.</summary>
     /// <param name="accepted">The acceptance.</param>
-    /// <param name="lastAcceptedAt">The last that its subscription is known to have had.</param>
+    /// <param name="lastAcceptedAt">The last that is noted on its subscription; null if none is.</param>
     public Task ReportAsync(PushAccepted accepted, DateTimeOffset? lastAcceptedAt)
     {
-        var report = new Report(accepted, lastAcceptedAt is null || lastAcceptedAt < accepted.At - NotifyDbContext.AcceptanceNotedEvery);
+        var isNews = lastAcceptedAt is null || lastAcceptedAt < accepted.At - NotifyDbContext.AcceptanceNotedEvery;
+        if (!isNews && !_options.Value.Enabled)
+        {
+            return Task.CompletedTask;
+        }
+
+        var report = new Report(accepted, isNews);
         _reports.Add(report);
         return report.Done.Task;
     }
@@ -63,18 +72,68 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
     {
         await _ended.CancelAsync();
         await _reports.DisposeAsync();
+        await _write.WaitAsync(Patience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _ended.Dispose();
     }
 
     private async Task HandleAsync(IReadOnlyList<Report> reports)
     {
+        if (await TryWriteAsync(reports))
+        {
+            foreach (var report in reports)
+            {
+                report.Done.SetResult();
+            }
+        }
+        else
+        {
+            await Task.WhenAll(reports.Chunk(MostInAMessage).Select(PublishAsync));
+        }
+    }
+
+    // What the store says stays here: whoever reported would have their push made again. A write that comes late does no harm, since what is written twice is there once.
+    private async Task<bool> TryWriteAsync(IReadOnlyList<Report> reports)
+    {
+        if (!_write.IsCompleted || (_restsSince is { } since && _time.GetElapsedTime(since) < Rest))
+        {
+            return false;
+        }
+
+        var cancellation = new CancellationTokenSource();
         try
         {
-            if (_time.GetUtcNow() < _storeRestsUntil || !await TryWriteAsync(reports))
-            {
-                await Task.WhenAll(reports.Chunk(MostInAMessage).Select(PublishAsync));
-            }
+            // SQLite's provider holds the thread up, and nothing makes a commit give up.
+            _write = Task.Run(() => WriteAsync(reports, cancellation.Token));
+            await _write.WaitAsync(Patience, _time);
+            _restsSince = null;
+            return true;
+        }
+        catch (Exception exception)
+        {
+            _restsSince = _time.GetTimestamp();
+            LogNotTaken(exception, Rest);
 
+            // Elsewhere: to cancel a command, Npgsql connects to the server, which may not answer.
+            _ = cancellation.CancelAsync();
+            return false;
+        }
+    }
+
+    private async Task WriteAsync(IReadOnlyList<Report> reports, CancellationToken cancellationToken)
+    {
+        var outcomes = reports.Select(report => (Delivery: Delivery.Of(report.Accepted), report.IsNews)).ToList();
+        await using var db = await _store.CreateDbContextAsync(cancellationToken);
+        await db.WriteOutcomesAsync(
+            _options.Value.Enabled ? outcomes.ConvertAll(outcome => outcome.Delivery) : [],
+            [.. outcomes.Where(outcome => outcome.IsNews).Select(outcome => outcome.Delivery)],
+            cancellationToken);
+    }
+
+    private async Task PublishAsync(Report[] reports)
+    {
+        try
+        {
+            await _bus.Publish(new AcceptedPushes(Array.ConvertAll(reports, report => report.Accepted)), publish => publish.RequireQueue(), _ended.Token);
             foreach (var report in reports)
             {
                 report.Done.SetResult();
@@ -88,35 +147,6 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
             }
         }
     }
-
-    // A write that is too late does no harm: what is written twice is there once.
-    private async Task<bool> TryWriteAsync(IReadOnlyList<Report> reports)
-    {
-        var patience = new CancellationTokenSource(Patience, _time);
-        try
-        {
-            // Nothing makes a commit give up, and SQLite's provider holds the thread up.
-            await Task.Run(() => WriteAsync(reports, patience.Token)).WaitAsync(patience.Token);
-            patience.Dispose();
-            return true;
-        }
-        catch (Exception exception) when (!_ended.IsCancellationRequested)
-        {
-            _storeRestsUntil = _time.GetUtcNow() + Rest;
-            LogNotTaken(exception, Rest);
-            return false;
-        }
-    }
-
-    private async Task WriteAsync(IReadOnlyList<Report> reports, CancellationToken cancellationToken)
-    {
-        var outcomes = reports.Select(report => (Delivery: Delivery.Of(report.Accepted), report.IsNews)).ToList();
-        await using var db = await _store.CreateDbContextAsync(cancellationToken);
-        await _log.WriteAsync(db, outcomes.ConvertAll(outcome => outcome.Delivery), [.. outcomes.Where(outcome => outcome.IsNews).Select(outcome => outcome.Delivery)], cancellationToken);
-    }
-
-    private Task PublishAsync(Report[] reports) =>
-        _bus.Publish(new AcceptedPushes(Array.ConvertAll(reports, report => report.Accepted)), publish => publish.RequireQueue(), _ended.Token);
 
     [LoggerMessage(LogLevel.Warning, "The database did not take acceptances in time: for {Rest} they go to the delivery log over the bus")]
     private partial void LogNotTaken(Exception exception, TimeSpan rest);

@@ -4,11 +4,12 @@ using Notify.Contracts;
 using Notify.Messaging;
 using Notify.Store;
 using Notify.Subscriptions;
+using Notify.Telemetry;
 
 namespace Notify.Deliveries;
 
-/// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves.</summary>
-public sealed class DeliveryLogConsumer(NotifyDbContext db, DeliveryLog log, SubscriptionAgeing ageing, IOptions<DeliveryLogOptions> options) :
+/// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves; of the acceptances only those that <see cref="AcceptanceReports"/> could not write.</summary>
+public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing ageing, NotifyMetrics metrics, IOptions<DeliveryLogOptions> options, TimeProvider time) :
     IConsumer<Batch<AcceptedPushes>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>,
     IConsumer<Batch<PushDisplayed>>, IConsumer<Batch<PushClicked>>
 {
@@ -17,14 +18,14 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, DeliveryLog log, Sub
     {
         foreach (var pushes in context.Message.SelectMany(message => message.Message.Pushes).Chunk(DeliveryLogConsumerDefinition.BatchSize))
         {
-            await log.WriteAsync(db, Array.ConvertAll(pushes, Delivery.Of), context.CancellationToken);
+            await WriteAsync(Array.ConvertAll(pushes, Delivery.Of), context.CancellationToken);
         }
     }
 
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushDeferred>> context)
     {
-        await log.WriteAsync(db, Rows(context, push => new Delivery
+        await WriteAsync(Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -49,7 +50,7 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, DeliveryLog log, Sub
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushFailed>> context)
     {
-        await log.WriteAsync(db, Rows(context, push => new Delivery
+        await WriteAsync(Rows(context, push => new Delivery
         {
             MessageId = push.MessageId,
             SubscriptionId = push.SubscriptionId,
@@ -65,7 +66,7 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, DeliveryLog log, Sub
 
     /// <summary>A command that ended in the error queue of its lane: nobody else would tell of it.</summary>
     public Task Consume(ConsumeContext<Batch<Fault<SendPush>>> context) =>
-        log.WriteAsync(db, Rows(context, fault => new Delivery
+        WriteAsync(Rows(context, fault => new Delivery
         {
             MessageId = fault.Message.MessageId,
             SubscriptionId = fault.Message.SubscriptionId,
@@ -84,6 +85,15 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, DeliveryLog log, Sub
     public Task Consume(ConsumeContext<Batch<PushClicked>> context) => WriteAsync(
         [.. context.Message.Select(push => new Receipt { MessageId = push.Message.MessageId, SubscriptionId = push.Message.SubscriptionId, Kind = ReceiptKind.Clicked, Action = push.Message.Action, At = push.Message.At })],
         context.CancellationToken);
+
+    private async Task WriteAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken)
+    {
+        await db.WriteOutcomesAsync(options.Value.Enabled ? deliveries : [], deliveries, cancellationToken);
+        if (options.Value.Enabled)
+        {
+            metrics.Written(time.GetUtcNow() - deliveries.Min(delivery => delivery.UpdatedAt));
+        }
+    }
 
     private Task WriteAsync(IReadOnlyCollection<Receipt> receipts, CancellationToken cancellationToken) =>
         options.Value.Enabled ? db.WriteReceiptsAsync(receipts, cancellationToken) : Task.CompletedTask;

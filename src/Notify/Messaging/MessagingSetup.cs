@@ -26,7 +26,6 @@ public static class MessagingSetup
         bus.TryAddSingleton<OneAtATime>();
         bus.TryAddSingleton<Lanes>();
         bus.TryAddSingleton<FanoutLedger>();
-        bus.TryAddSingleton<DeliveryLog>();
         bus.TryAddSingleton<AcceptanceReports>();
         bus.TryAddSingleton<AcceptanceEvents>();
         bus.TryAddSingleton<MailboxPushSender>();

@@ -3,12 +3,12 @@ using Notify.Store;
 
 namespace Notify.Sending;
 
-/// <summary>What must be known of a subscription before anything is sent to it, as the store has it: whose it is, and whether something waits.</summary>
-/// <param name="Subscription">Whose it is, and which revision; null if it is gone.</param>
+/// <summary>What must be known of a subscription before anything is sent to it, as the store has it: whose it is, when it last took a push, and whether something waits.</summary>
+/// <param name="Subscription">Whose it is, which revision, and its last acceptance; null if it is gone.</param>
 /// <param name="Line">Its line; null if nothing waits.</param>
 internal sealed record SubscriptionState(SubscriptionStamp? Subscription, WaitingLine? Line);
 
-/// <summary>A subscription's owner and revision, and what is noted of its pushes.</summary>
+/// <summary>A subscription's owner, its revision, and when it last took a push.</summary>
 /// <param name="UserId">The owner.</param>
 /// <param name="Revision">The <see cref="Subscriptions.Subscription.Revision"/>.</param>
 /// <param name="LastAcceptedAt">The <see cref="Subscriptions.Subscription.LastAcceptedAt"/>.</param>

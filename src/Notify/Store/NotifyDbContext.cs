@@ -82,15 +82,12 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
 
     /// <summary>
     /// Writes what became of pushes, in one transaction. Events may come late or twice: an end (accepted, expired, failed) is never overwritten by a
-    /// wait, nor a wait by an earlier one. Acceptance is noted on the subscription too, to the minute.
+    /// wait, nor a wait by an earlier one.
     /// </summary>
-    internal Task WriteDeliveriesAsync(IReadOnlyCollection<Delivery> deliveries, CancellationToken cancellationToken) => WriteOutcomesAsync(deliveries, deliveries, cancellationToken);
-
-    /// <summary><see cref="WriteDeliveriesAsync"/> where not all goes to both places.</summary>
     /// <param name="deliveries">What goes into the delivery log.</param>
-    /// <param name="outcomes">Those of which the acceptances are noted on their subscriptions.</param>
+    /// <param name="noted">Those of which the acceptances are noted on their subscriptions, to the minute.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    internal Task WriteOutcomesAsync(IReadOnlyCollection<Delivery> deliveries, IReadOnlyCollection<Delivery> outcomes, CancellationToken cancellationToken)
+    internal Task WriteOutcomesAsync(IReadOnlyCollection<Delivery> deliveries, IReadOnlyCollection<Delivery> noted, CancellationToken cancellationToken)
     {
         // In the order of their keys, so that two who write at once do not wait for each other.
         var rows = deliveries
@@ -98,7 +95,7 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             .Select(group => group.Aggregate((known, next) => known.GivesWayTo(next) ? next : known))
             .OrderBy(delivery => delivery.MessageId).ThenBy(delivery => delivery.SubscriptionId)
             .ToList();
-        var accepted = outcomes
+        var accepted = noted
             .Where(delivery => delivery.State == DeliveryState.Accepted)
             .GroupBy(delivery => delivery.SubscriptionId, (id, group) => (Id: id, At: group.Max(delivery => delivery.UpdatedAt)))
             .OrderBy(subscription => subscription.Id)

@@ -59,11 +59,12 @@ public sealed class PostgreSqlNotifyDbContext(DbContextOptions<PostgreSqlNotifyD
                 """
                 UPDATE "Subscriptions" AS known SET "LastAcceptedAt" = latest.at
                 FROM unnest(@id, @at) AS latest (id, at)
-                WHERE known."Id" = latest.id AND (known."LastAcceptedAt" IS NULL OR known."LastAcceptedAt" < latest.at - interval '1 minute')
+                WHERE known."Id" = latest.id AND (known."LastAcceptedAt" IS NULL OR known."LastAcceptedAt" < latest.at - @notedEvery)
                 """,
                 [
                     Array("id", NpgsqlDbType.Uuid, accepted.Select(subscription => subscription.Id)),
                     Array("at", NpgsqlDbType.TimestampTz, accepted.Select(subscription => subscription.At.ToUniversalTime())),
+                    new NpgsqlParameter("notedEvery", NpgsqlDbType.Interval) { Value = AcceptanceNotedEvery },
                 ],
                 cancellationToken);
         }

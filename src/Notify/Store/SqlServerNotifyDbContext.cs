@@ -38,7 +38,7 @@ public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbC
         UPDATE known SET "LastAcceptedAt" = latest."At"
         FROM "Subscriptions" AS known
         JOIN OPENJSON({0}) WITH ("Id" uniqueidentifier, "At" datetimeoffset) AS latest ON known."Id" = latest."Id"
-        WHERE known."LastAcceptedAt" IS NULL OR known."LastAcceptedAt" < DATEADD(minute, -1, latest."At");
+        WHERE known."LastAcceptedAt" IS NULL OR known."LastAcceptedAt" < DATEADD(second, -{1}, latest."At");
         """;
 
     /// <summary>Errors of <see cref="LockStatement"/> after which another try may succeed; who keeps a lock back for good keeps each of the tries waiting.</summary>
@@ -82,7 +82,7 @@ public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbC
 
         if (accepted.Count > 0)
         {
-            await Database.ExecuteSqlRawAsync(AcceptedStatement, [JsonSerializer.Serialize(accepted.Select(subscription => new { subscription.Id, subscription.At }))], cancellationToken);
+            await Database.ExecuteSqlRawAsync(AcceptedStatement, [JsonSerializer.Serialize(accepted.Select(subscription => new { subscription.Id, subscription.At })), (int)AcceptanceNotedEvery.TotalSeconds], cancellationToken);
         }
     }
 

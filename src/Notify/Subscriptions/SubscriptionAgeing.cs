@@ -13,8 +13,8 @@ namespace Notify.Subscriptions;
 /// <remarks>Two failures that far apart at least, so that what nobody pushed to for a year is not gone by one bad hour.</remarks>
 public sealed class SubscriptionAgeing(NotifyDbContext db, IOptions<SubscriptionsOptions> options)
 {
-    // Acceptances are noted to the minute: one within it may not be seen.
-    private static readonly TimeSpan Slack = TimeSpan.FromMinutes(1);
+    // An acceptance within it may not be seen.
+    private static readonly TimeSpan Slack = NotifyDbContext.AcceptanceNotedEvery;
 
     /// <summary>Notes failed pushes on their subscriptions, and publishes <see cref="SubscriptionExpired"/> for those that have failed for too long.</summary>
     public async Task NoteAsync(IReadOnlyCollection<PushFailed> failures, IPublishEndpoint bus, CancellationToken cancellationToken)

@@ -52,7 +52,7 @@ public sealed class RabbitMqBroker : IAsyncDisposable
     /// <summary>Starts a broker, which takes some four seconds; or skips the test where that version is not installed.</summary>
     /// <param name="version">Which.</param>
     /// <param name="ct">Gives up.</param>
-    /// <param name="asItComes">With the log and the statistics that RabbitMQ has unless told otherwise, for those who measure it.</param>
+    /// <param name="asItComes">With the write-ahead log of quorum queues and the statistics that RabbitMQ has unless told otherwise, for those who measure it.</param>
     public static Task<RabbitMqBroker> StartAsync(RabbitMqVersion version, CancellationToken ct, bool asItComes = false)
     {
         var installation = RabbitMqInstallation.Find(version);

@@ -134,8 +134,8 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
         await db.Deliveries.Where(delivery => delivery.MessageId == messageId).ToListAsync(Cancellation);
         var messages = await OutboxDelivery<NotifyDbContext>.OldestOf(db, [Guid.NewGuid()], 100).ToListAsync(Cancellation);
         await OutboxDelivery<NotifyDbContext>.DeleteAsync(db, messages, Cancellation);
-        await db.WriteDeliveriesAsync(
-            [.. rows.Select(row => new Delivery { MessageId = messageId, SubscriptionId = row.Id, UserId = row.UserId, State = DeliveryState.Accepted, UpdatedAt = DateTimeOffset.UtcNow })], Cancellation);
+        var accepted = rows.Select(row => new Delivery { MessageId = messageId, SubscriptionId = row.Id, UserId = row.UserId, State = DeliveryState.Accepted, UpdatedAt = DateTimeOffset.UtcNow }).ToList();
+        await db.WriteOutcomesAsync(accepted, accepted, Cancellation);
         plans.Explains = false;
     }
 

@@ -21,7 +21,7 @@ public sealed class SqlServerScriptTests
     [InlineData(SqlServerNotifyDbContext.LockStatement)]
     [InlineData(SqlServerNotifyDbContext.DeliveriesStatement)]
     [InlineData(SqlServerNotifyDbContext.AcceptedStatement)]
-    public void The_statements_by_hand_are_valid(string statement) => Parse(statement.Replace("{0}", "@p0", StringComparison.Ordinal));
+    public void The_statements_by_hand_are_valid(string statement) => Parse(statement.Replace("{0}", "@p0", StringComparison.Ordinal).Replace("{1}", "@p1", StringComparison.Ordinal));
 
     [Fact]
     public void What_is_compared_byte_for_byte_has_a_binary_collation()

@@ -231,7 +231,7 @@ public abstract class StoreTests : IAsyncLifetime
     private async Task WriteAsync(params Delivery[] deliveries)
     {
         await using var db = _store.Open();
-        await db.WriteDeliveriesAsync(deliveries, Cancellation);
+        await db.WriteOutcomesAsync(deliveries, deliveries, Cancellation);
     }
 
     private async Task<Delivery> ReadAsync()

@@ -119,8 +119,8 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
         await NoteAsync(id, start, PushFailureReasons.AttemptsExhausted);
         await using (var scope = _service.Services.CreateAsyncScope())
         {
-            await scope.ServiceProvider.GetRequiredService<NotifyDbContext>().WriteDeliveriesAsync(
-                [new() { MessageId = Guid.NewGuid(), SubscriptionId = id!.Value, UserId = "ada", State = DeliveryState.Accepted, UpdatedAt = start.AddDays(1) }], Cancellation);
+            await scope.ServiceProvider.GetRequiredService<NotifyDbContext>().WriteOutcomesAsync(
+                [], [new() { MessageId = Guid.NewGuid(), SubscriptionId = id!.Value, UserId = "ada", State = DeliveryState.Accepted, UpdatedAt = start.AddDays(1) }], Cancellation);
         }
 
         await NoteAsync(id, start.AddDays(91), PushFailureReasons.AttemptsExhausted);

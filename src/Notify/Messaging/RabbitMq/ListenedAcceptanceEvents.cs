@@ -15,7 +15,8 @@ namespace Notify.Messaging.RabbitMq;
 /// is published with AMQP's mandatory flag, and comes back if no queue takes it.
 /// </summary>
 /// <remarks>
-/// <para>Whoever begins to listen is found within <see cref="Listeners.BelievedFor"/> and what the broker takes to answer, as if their queue had been bound that much later.</para>
+/// <para>Whoever begins to listen is found within <see cref="Listeners.BelievedFor"/>, or <see cref="Listeners.BelievedMeanwhile"/> where the broker is slow to answer, as if their queue had been bound that
+/// much later.</para>
 /// <para>The one that asks is published past MassTransit, which takes an event that comes back for an error, logs it, and has the push fail.</para>
 /// </remarks>
 internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEvents, IAsyncDisposable

@@ -6,10 +6,12 @@ internal sealed class Listeners(TimeProvider time)
     /// <summary>How often the broker is asked, where there are that many events.</summary>
     public static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How long its word that nobody listens counts. Beyond that everything is published.</summary>
+    /// <summary>How long its word that nobody listens counts, from the question on. Beyond that everything is published.</summary>
     public static readonly TimeSpan BelievedFor = 2 * AskEvery;
 
-    /// <summary>How long it counts where the broker is asked again in time, and has not answered yet. One with much to do answers late, and would have more to do by all that is published meanwhile.</summary>
+    /// <summary>
+    /// How long it counts where the broker is asked again in time and has not answered yet. One with much to do answers late, and would have more to do by all that is published meanwhile.
+    /// </summary>
     public static readonly TimeSpan BelievedMeanwhile = TimeSpan.FromSeconds(1);
 
     private volatile Answer? _answer;
@@ -19,30 +21,43 @@ internal sealed class Listeners(TimeProvider time)
     /// <param name="askAsync">Publishes it as the question; whether anybody listens.</param>
     public async ValueTask<bool> MayHearAsync(Func<Task<bool>> askAsync)
     {
-        var (answer, now) = (_answer, time.GetTimestamp());
-        var age = answer is null ? TimeSpan.MaxValue : time.GetElapsedTime(answer.At, now);
-        if (age < AskEvery || Interlocked.Exchange(ref _asking, 1) == 1)
+        if (IsDue(_answer) && Interlocked.Exchange(ref _asking, 1) == 0)
         {
-            return answer is null || answer.IsListenedTo || age >= (answer.IsAskedAgain ? BelievedMeanwhile : BelievedFor);
+            try
+            {
+                // Another may have asked meanwhile.
+                if (IsDue(_answer))
+                {
+                    await AskAsync(askAsync);
+                    return false;
+                }
+            }
+            finally
+            {
+                Volatile.Write(ref _asking, 0);
+            }
         }
 
+        return _answer is not { IsListenedTo: false } answer || time.GetElapsedTime(answer.AskedAt) >= (answer.IsAskedAgain ? BelievedMeanwhile : BelievedFor);
+    }
+
+    private bool IsDue(Answer? answer) => answer is null || time.GetElapsedTime(answer.AskedAt) >= AskEvery;
+
+    private async Task AskAsync(Func<Task<bool>> askAsync)
+    {
+        var askedAt = time.GetTimestamp();
         try
         {
-            _answer = age < BelievedFor ? answer! with { IsAskedAgain = true } : null;
+            _answer = _answer is { } last && time.GetElapsedTime(last.AnsweredAt, askedAt) < BelievedFor ? last with { IsAskedAgain = true } : null;
             var isListenedTo = await askAsync();
-            _answer = new Answer(isListenedTo, time.GetTimestamp());
-            return false;
+            _answer = new Answer(isListenedTo, askedAt, time.GetTimestamp());
         }
         catch
         {
             _answer = null;
             throw;
         }
-        finally
-        {
-            Volatile.Write(ref _asking, 0);
-        }
     }
 
-    private sealed record Answer(bool IsListenedTo, long At, bool IsAskedAgain = false);
+    private sealed record Answer(bool IsListenedTo, long AskedAt, long AnsweredAt, bool IsAskedAgain = false);
 }
