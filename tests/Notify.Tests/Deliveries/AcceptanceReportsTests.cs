@@ -107,14 +107,22 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
         _commits.Held = new TaskCompletionSource();
         var begun = _commits.Begun;
 
-        var report = reports.ReportAsync(accepted, lastAcceptedAt: null);
-        await Eventually.TrueAsync(() => _commits.Begun > begun);
-        Assert.False(report.IsCompleted);
-        _time.Advance(AcceptanceReports.Patience);
-        await report.WaitAsync(Cancellation);
-        await Eventually.TrueAsync(() => !_overTheBus.IsEmpty);
-        Assert.Equal([accepted], _overTheBus);
-        _commits.Held.SetResult();
+        try
+        {
+            var report = reports.ReportAsync(accepted, lastAcceptedAt: null);
+            await Eventually.TrueAsync(() => _commits.Begun > begun);
+            Assert.False(report.IsCompleted);
+            _time.Advance(AcceptanceReports.Patience);
+            await report.WaitAsync(Eventually.Patience, Cancellation);
+            await Eventually.TrueAsync(() => !_overTheBus.IsEmpty);
+            Assert.Equal([accepted], _overTheBus);
+        }
+        finally
+        {
+            // The reports end with their last write.
+            _commits.Held.SetResult();
+        }
+
         await Eventually.GetAsync(ReadAsync, written => written.Count == 1);
     }
 
