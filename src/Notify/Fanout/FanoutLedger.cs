@@ -12,14 +12,15 @@ public sealed class FanoutLedger : IAsyncDisposable
 {
     private const int MostAtOnce = 64;
 
-    private readonly IDbContextFactory<NotifyDbContext> _store;
+    private readonly StoreSession _forQuestions;
+    private readonly StoreSession _forAdditions;
     private readonly Gathering<Entry> _questions;
     private readonly Gathering<Entry> _additions;
 
     /// <summary>The ledger of a store.</summary>
     public FanoutLedger(IDbContextFactory<NotifyDbContext> store)
     {
-        _store = store;
+        (_forQuestions, _forAdditions) = (new StoreSession(store), new StoreSession(store));
         _questions = new Gathering<Entry>(MostAtOnce, AnswerAsync);
         _additions = new Gathering<Entry>(MostAtOnce, AddAsync);
     }
@@ -36,6 +37,8 @@ public sealed class FanoutLedger : IAsyncDisposable
     {
         await _questions.DisposeAsync();
         await _additions.DisposeAsync();
+        await _forQuestions.DisposeAsync();
+        await _forAdditions.DisposeAsync();
     }
 
     private static Task<bool> Take(Gathering<Entry> gathering, FannedOutPart part)
@@ -49,16 +52,10 @@ public sealed class FanoutLedger : IAsyncDisposable
     {
         try
         {
-            var messages = questions.Select(question => question.Part.MessageId).Distinct().ToList();
-            var offsets = questions.Select(question => question.Part.Offset).Distinct().ToList();
-            await using var db = await _store.CreateDbContextAsync();
-            var known = await db.FannedOutParts.AsNoTracking()
-                .Where(part => messages.Contains(part.MessageId) && offsets.Contains(part.Offset))
-                .Select(part => new { part.MessageId, part.Offset, part.Count })
-                .ToHashSetAsync();
+            var known = await _forQuestions.UseAsync(db => db.FindFannedOutPartsAsync([.. questions.Select(question => question.Part)]));
             foreach (var question in questions)
             {
-                question.Done.SetResult(known.Contains(new { question.Part.MessageId, question.Part.Offset, question.Part.Count }));
+                question.Done.SetResult(known.Contains((question.Part.MessageId, question.Part.Offset, question.Part.Count)));
             }
         }
         catch (Exception exception)
@@ -71,9 +68,7 @@ public sealed class FanoutLedger : IAsyncDisposable
     {
         try
         {
-            await using var db = await _store.CreateDbContextAsync();
-            db.FannedOutParts.AddRange(additions.Select(addition => addition.Part));
-            await db.SaveChangesAsync();
+            await _forAdditions.UseAsync(db => db.AddFannedOutPartsAsync([.. additions.Select(addition => addition.Part)]));
             foreach (var addition in additions)
             {
                 addition.Done.SetResult(true);

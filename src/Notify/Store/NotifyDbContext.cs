@@ -109,6 +109,26 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             cancellationToken);
     }
 
+    /// <summary>Finds, by their keys, which of these parts are there. There may be others among what is found.</summary>
+    internal virtual async Task<IReadOnlySet<(Guid MessageId, int Offset, int Count)>> FindFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts)
+    {
+        var messages = parts.Select(part => part.MessageId).Distinct().ToList();
+        var offsets = parts.Select(part => part.Offset).Distinct().ToList();
+        var known = await FannedOutParts.AsNoTracking()
+            .Where(part => messages.Contains(part.MessageId) && offsets.Contains(part.Offset))
+            .Select(part => new { part.MessageId, part.Offset, part.Count })
+            .ToListAsync();
+        return known.Select(part => (part.MessageId, part.Offset, part.Count)).ToHashSet();
+    }
+
+    /// <summary>Adds parts, all or none.</summary>
+    /// <exception cref="DbUpdateException">One is there already, among others.</exception>
+    internal virtual Task<int> AddFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts)
+    {
+        FannedOutParts.AddRange(parts);
+        return SaveChangesAsync();
+    }
+
     /// <summary>Writes down what service workers report; of each push the first of each kind.</summary>
     /// <exception cref="DbUpdateException">Another process writes down the same report at this moment; the next try finds it there.</exception>
     internal async Task WriteReceiptsAsync(IReadOnlyCollection<Receipt> receipts, CancellationToken cancellationToken)

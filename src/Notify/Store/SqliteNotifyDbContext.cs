@@ -1,15 +1,18 @@
-using System.Data.Common;
+using System.Data;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 using Notify.Deliveries;
+using Notify.Fanout;
 
 namespace Notify.Store;
 
 /// <summary>The store on SQLite.</summary>
 public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext> options) : NotifyDbContext(options)
 {
+    private readonly Dictionary<string, SqliteCommand> _commands = new(StringComparer.Ordinal);
+
     /// <inheritdoc />
     /// <remarks>A transaction has the file's only write lock from its first moment on.</remarks>
     public override Task LockAsync(string name, CancellationToken cancellationToken) => Task.CompletedTask;
@@ -21,10 +24,39 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
         configurationBuilder.Properties<DateTimeOffset>().HaveConversion<UtcTicksConverter>();
     }
 
+    internal override async Task<IReadOnlySet<(Guid MessageId, int Offset, int Count)>> FindFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts)
+    {
+        await Database.OpenConnectionAsync();
+        var find = Command("""SELECT EXISTS (SELECT 1 FROM "FannedOutParts" WHERE "MessageId" = $messageId AND "Offset" = $offset AND "Count" = $count)""", "$messageId", "$offset", "$count");
+        return parts.Select(part => (part.MessageId, part.Offset, part.Count)).Where(key => Bind(find, key.MessageId, key.Offset, key.Count).ExecuteScalar() is 1L).ToHashSet();
+    }
+
+    internal override Task<int> AddFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts) => InTransactionAsync(
+        () =>
+        {
+            var add = Command(
+                """INSERT INTO "FannedOutParts" ("MessageId", "Offset", "Count", "FannedOutAt", "PublishedAt") VALUES ($messageId, $offset, $count, $fannedOutAt, $publishedAt)""",
+                "$messageId", "$offset", "$count", "$fannedOutAt", "$publishedAt");
+            foreach (var part in parts)
+            {
+                try
+                {
+                    Bind(add, part.MessageId, part.Offset, part.Count, part.FannedOutAt.UtcTicks, part.PublishedAt?.UtcTicks).ExecuteNonQuery();
+                }
+                catch (SqliteException exception)
+                {
+                    throw new DbUpdateException("A part that was fanned out could not be added.", exception);
+                }
+            }
+
+            return Task.FromResult(parts.Count);
+        },
+        CancellationToken.None);
+
     private protected override Task WriteAsync(IReadOnlyList<Delivery> deliveries, IReadOnlyList<(Guid Id, DateTimeOffset At)> accepted, CancellationToken cancellationToken)
     {
         // A short transaction of a local file: done on this thread, as the provider would do anyway.
-        using var write = Command(
+        var write = Command(
             """
             INSERT INTO "Deliveries" ("MessageId", "SubscriptionId", "UserId", "State", "Attempts", "Status", "Reason", "NextAttemptAt", "UpdatedAt")
             VALUES ($messageId, $subscriptionId, $userId, $state, $attempts, $status, $reason, $nextAttemptAt, $updatedAt)
@@ -37,35 +69,58 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
             "$messageId", "$subscriptionId", "$userId", "$state", "$attempts", "$status", "$reason", "$nextAttemptAt", "$updatedAt");
         foreach (var delivery in deliveries)
         {
-            Execute(
+            Bind(
                 write, delivery.MessageId, delivery.SubscriptionId, delivery.UserId, delivery.State.ToString(), delivery.Attempts, delivery.Status, delivery.Reason,
-                delivery.NextAttemptAt?.UtcTicks, delivery.UpdatedAt.UtcTicks);
+                delivery.NextAttemptAt?.UtcTicks, delivery.UpdatedAt.UtcTicks).ExecuteNonQuery();
         }
 
-        using var note = Command(
+        var note = Command(
             """UPDATE "Subscriptions" SET "LastAcceptedAt" = $at WHERE "Id" = $id AND ("LastAcceptedAt" IS NULL OR "LastAcceptedAt" < $before)""",
             "$at", "$before", "$id");
         foreach (var (id, at) in accepted)
         {
-            Execute(note, at.UtcTicks, (at - AcceptanceNotedEvery).UtcTicks, id);
+            Bind(note, at.UtcTicks, (at - AcceptanceNotedEvery).UtcTicks, id).ExecuteNonQuery();
         }
 
         return Task.CompletedTask;
     }
 
-    private SqliteCommand Command(string text, params string[] parameters)
+    // Of a statement Entity Framework would make a new command each time, which costs more than to execute it. These stay prepared for as long as the connection is open.
+    private SqliteCommand Command(string text, params ReadOnlySpan<string> parameters)
     {
-        var command = (SqliteCommand)Database.GetDbConnection().CreateCommand();
-        (command.CommandText, command.Transaction) = (text, (SqliteTransaction)Database.CurrentTransaction!.GetDbTransaction());
-        foreach (var parameter in parameters)
+        var connection = (SqliteConnection)Database.GetDbConnection();
+        if (!_commands.TryGetValue(text, out var command))
         {
-            command.Parameters.Add(new SqliteParameter { ParameterName = parameter });
+            command = connection.CreateCommand();
+            command.CommandText = text;
+            foreach (var parameter in parameters)
+            {
+                command.Parameters.Add(new SqliteParameter { ParameterName = parameter });
+            }
+
+            if (_commands.Count == 0)
+            {
+                connection.StateChange += Forget;
+            }
+
+            _commands.Add(text, command);
         }
 
+        command.Transaction = (SqliteTransaction?)Database.CurrentTransaction?.GetDbTransaction();
         return command;
     }
 
-    private static void Execute(DbCommand command, params object?[] values)
+    // The connection has disposed of its commands. When it opens again, it may be to another handle of SQLite, where what they had prepared holds up everybody.
+    private void Forget(object? connection, StateChangeEventArgs change)
+    {
+        if (change.CurrentState == ConnectionState.Closed)
+        {
+            ((SqliteConnection)connection!).StateChange -= Forget;
+            _commands.Clear();
+        }
+    }
+
+    private static SqliteCommand Bind(SqliteCommand command, params ReadOnlySpan<object?> values)
     {
         for (var i = 0; i < values.Length; i++)
         {
@@ -73,7 +128,7 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
             command.Parameters[i].Value = values[i] switch { null => DBNull.Value, Guid id => id.ToString().ToUpperInvariant(), var value => value };
         }
 
-        command.ExecuteNonQuery();
+        return command;
     }
 
     private sealed class UtcTicksConverter()

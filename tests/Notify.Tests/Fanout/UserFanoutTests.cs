@@ -1,9 +1,9 @@
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Notify.Contracts;
 using Notify.Fanout;
 using Notify.Store;
+using Notify.Tests.Store;
 
 namespace Notify.Tests.Fanout;
 
@@ -17,42 +17,25 @@ public class UserFanoutTests
     [InlineData(true)]
     public async Task What_could_not_be_remembered_at_first_is_pushed_once(bool isPart)
     {
-        var failures = new Failures(isPart, times: 3);
+        var failures = new FailingCommands(command => command.CommandText.StartsWith("INSERT INTO \"FannedOutParts\"", StringComparison.Ordinal) && command.Parameters["$count"].Value is > 0 == isPart, code: 1);
         await using var service = await NotifyService.StartAsync(null, builder => builder.Services.ConfigureDbContext<SqliteNotifyDbContext>(options => options.AddInterceptors(failures)));
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
         var message = Message("once");
 
+        failures.FailNext(3);
         await service.PostAsync(message);
         await service.PostAsync(Message("last") with { ConversationId = message.ConversationId });
 
         await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Contains("last"));
         Assert.Equal(["once", "last"], browser.TitlesOf(subscription));
-        Assert.Equal(0, failures.Left);
+        Assert.Equal(3, failures.Failed);
         await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation);
         var known = await db.FannedOutParts.Where(part => part.MessageId == message.MessageId).OrderBy(part => part.Count).ToListAsync(Cancellation);
         Assert.Equal([(0, 0), (0, 1)], known.Select(part => (part.Offset, part.Count)));
     }
 
     private static MessagePosted Message(string title) => new() { MessageId = Guid.CreateVersion7(), ConversationId = "room", RecipientIds = ["ada"], Title = title };
-
-    /// <summary>Lets some saves fail: those of parts, or those of messages as a whole.</summary>
-    private sealed class Failures(bool ofParts, int times) : SaveChangesInterceptor
-    {
-        private int _left = times;
-
-        public int Left => Math.Max(0, _left);
-
-        public override ValueTask<InterceptionResult<int>> SavingChangesAsync(DbContextEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
-        {
-            if (eventData.Context!.ChangeTracker.Entries<FannedOutPart>().Any(entry => entry.Entity.Count > 0 == ofParts) && Interlocked.Decrement(ref _left) >= 0)
-            {
-                throw new DbUpdateException("as the test asked");
-            }
-
-            return new(result);
-        }
-    }
 
     [Fact]
     public void When_an_event_was_sent_does_not_depend_on_how_its_envelope_writes_the_time()

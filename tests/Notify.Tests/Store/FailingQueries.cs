@@ -4,11 +4,11 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace Notify.Tests.Store;
 
-/// <summary>Lets one query fail, as a locked database would.</summary>
-/// <param name="which">Part of its SQL; any query if null.</param>
-/// <param name="code">SQLite's code of the error; 5 (SQLITE_BUSY) is waited out, 1 (SQLITE_ERROR) is not.</param>
-public sealed class FailingQueries(string? which = null, int code = 5) : DbCommandInterceptor
+/// <summary>Lets one of Entity Framework's queries fail, as a locked database would.</summary>
+public sealed class FailingQueries : DbCommandInterceptor
 {
+    private const int Busy = 5;
+
     private int _toFail;
     private int _failed;
 
@@ -22,10 +22,10 @@ public sealed class FailingQueries(string? which = null, int code = 5) : DbComma
     public override ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
         DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
     {
-        if ((which is null || command.CommandText.Contains(which, StringComparison.Ordinal)) && Interlocked.Exchange(ref _toFail, 0) == 1)
+        if (Interlocked.Exchange(ref _toFail, 0) == 1)
         {
             Volatile.Write(ref _failed, 1);
-            throw new SqliteException("as the test asked", code);
+            throw new SqliteException("as the test asked", Busy);
         }
 
         return new(result);

@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Notify.Fanout;
 using Notify.Store;
 using Notify.Tests.Messaging.Outbox;
 using Notify.Tests.Sending;
@@ -54,6 +55,33 @@ public sealed class SqliteFileTests
         {
             SqliteConnection.ClearAllPools();
             folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_context_that_comes_out_of_its_pool_again_works_on_the_connection_it_has_then()
+    {
+        await using var store = await TestStore.CreateAsync();
+        for (var round = 0; round < 4; round++)
+        {
+            List<NotifyDbContext> contexts = [store.Open(), store.Open(), store.Open()];
+            foreach (var db in round % 2 == 0 ? contexts : contexts.AsEnumerable().Reverse())
+            {
+                await db.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+            }
+
+            // A statement of another connection would wait for this one's transaction.
+            foreach (var db in contexts)
+            {
+                var part = new FannedOutPart { MessageId = Guid.NewGuid(), Count = 1 };
+                await db.AddFannedOutPartsAsync([part]).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+                Assert.Single(await db.FindFannedOutPartsAsync([part]));
+            }
+
+            foreach (var db in contexts)
+            {
+                await db.DisposeAsync();
+            }
         }
     }
 

@@ -1,0 +1,55 @@
+using System.Data;
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+
+namespace Notify.Tests.Store;
+
+/// <summary>Lets some of SQLite's commands fail, as a locked database would, whether they are Entity Framework's or the store's own.</summary>
+/// <param name="which">Tells them.</param>
+/// <param name="code">SQLite's code of the error; 5 (SQLITE_BUSY) is waited out, 1 (SQLITE_ERROR) is not.</param>
+public sealed class FailingCommands(Func<SqliteCommand, bool> which, int code) : DbConnectionInterceptor
+{
+    private int _toFail;
+    private int _failed;
+
+    /// <summary>Those of which the SQL has this in it.</summary>
+    public FailingCommands(string sql, int code)
+        : this(command => command.CommandText.Contains(sql, StringComparison.Ordinal), code)
+    {
+    }
+
+    /// <summary>How many have failed.</summary>
+    public int Failed => Volatile.Read(ref _failed);
+
+    /// <summary>The next ones fail.</summary>
+    public void FailNext(int times = 1) => Volatile.Write(ref _toFail, times);
+
+    /// <inheritdoc />
+    public override InterceptionResult<DbConnection> ConnectionCreating(ConnectionCreatingEventData eventData, InterceptionResult<DbConnection> result) =>
+        InterceptionResult<DbConnection>.SuppressWithResult(new Connection(this, eventData.Context!.Database.GetConnectionString()!));
+
+    private void FailIfAsked(SqliteCommand command)
+    {
+        if (which(command) && Volatile.Read(ref _toFail) > 0 && Interlocked.Decrement(ref _toFail) >= 0)
+        {
+            Interlocked.Increment(ref _failed);
+            throw new SqliteException("as the test asked", code);
+        }
+    }
+
+    private sealed class Connection(FailingCommands owner, string connectionString) : SqliteConnection(connectionString)
+    {
+        public override SqliteCommand CreateCommand() => new Command(owner) { Connection = this, CommandTimeout = DefaultTimeout, Transaction = Transaction };
+    }
+
+    private sealed class Command(FailingCommands owner) : SqliteCommand
+    {
+        public override SqliteDataReader ExecuteReader(CommandBehavior behavior)
+        {
+            owner.FailIfAsked(this);
+            return base.ExecuteReader(behavior);
+        }
+    }
+}
