@@ -18,6 +18,8 @@ internal sealed class MailboxPushSender(IServiceProvider services) : PushSender
     // Says which command was on its way; a redelivered copy carries it too, but by then it means nothing.
     private const string NumberHeader = "Notify-Number";
 
+    private static readonly Uri Address = new($"queue:{Queues.SubscriptionSend}");
+
     private readonly Dictionary<Guid, Mailbox> _mailboxes = [];
     private readonly Lock _lock = new();
     private long _lastNumber;
@@ -76,7 +78,7 @@ internal sealed class MailboxPushSender(IServiceProvider services) : PushSender
     private async Task SendAsync(SendPush push, int? attemptsInLine, Action<SendContext> configure)
     {
         // Not through a consume context: what is sent may belong to another message than the one that is being handled.
-        var endpoint = await services.GetRequiredService<IBus>().GetSendEndpoint(new Uri($"queue:{Queues.SubscriptionSend}"));
+        var endpoint = await services.GetRequiredService<IBus>().GetSendEndpoint(Address);
         await endpoint.Send(push, context =>
         {
             if (attemptsInLine is { } attempts)
