@@ -5,7 +5,7 @@ using Notify.Store;
 namespace Notify.Fanout;
 
 /// <summary>
-/// Knows what was fanned out: asks the store for many parts in one query, and adds many in one transaction. While one is under way the next gather; a query and a
+/// Knows what was fanned out: asks the store for many parts at once, and adds many in one transaction. While one is under way the next gather; a context, a query and a
 /// transaction for each would be much of what a small message costs.
 /// </summary>
 public sealed class FanoutLedger : IAsyncDisposable

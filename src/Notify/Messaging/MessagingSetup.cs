@@ -85,7 +85,7 @@ public static class MessagingSetup
     });
 
     /// <summary>What holds for messages on either bus: they carry whether their trace is sampled, and neither the white space that MassTransit lays JSON out with nor the escapes that are for HTML: a payload, JSON itself, would
-    /// have six characters for each quotation mark, and for each letter that is not ASCII.</summary>
+    /// have six characters for each quotation mark and each umlaut. Emoji keep their escapes.</summary>
     /// <remarks>MassTransit has one set of JSON options in a process.</remarks>
     internal static void ConfigureMessages(this IBusFactoryConfigurator bus, IConfiguration configuration)
     {

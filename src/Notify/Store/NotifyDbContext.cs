@@ -122,7 +122,7 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
     }
 
     /// <summary>Adds parts, all or none.</summary>
-    /// <exception cref="DbUpdateException">One is there already, among others.</exception>
+    /// <exception cref="DbUpdateException">One is there already, among others. Of one that is twice among them it may be an <see cref="InvalidOperationException"/>.</exception>
     internal virtual Task<int> AddFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts)
     {
         FannedOutParts.AddRange(parts);

@@ -27,8 +27,15 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
     internal override async Task<IReadOnlySet<(Guid MessageId, int Offset, int Count)>> FindFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts)
     {
         await Database.OpenConnectionAsync();
-        var find = Command("""SELECT EXISTS (SELECT 1 FROM "FannedOutParts" WHERE "MessageId" = $messageId AND "Offset" = $offset AND "Count" = $count)""", "$messageId", "$offset", "$count");
-        return parts.Select(part => (part.MessageId, part.Offset, part.Count)).Where(key => Bind(find, key.MessageId, key.Offset, key.Count).ExecuteScalar() is 1L).ToHashSet();
+        try
+        {
+            var find = Command("""SELECT EXISTS (SELECT 1 FROM "FannedOutParts" WHERE "MessageId" = $messageId AND "Offset" = $offset AND "Count" = $count)""", "$messageId", "$offset", "$count");
+            return parts.Select(part => (part.MessageId, part.Offset, part.Count)).Where(key => Bind(find, key.MessageId, key.Offset, key.Count).ExecuteScalar() is 1L).ToHashSet();
+        }
+        finally
+        {
+            await Database.CloseConnectionAsync();
+        }
     }
 
     internal override Task<int> AddFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts) => InTransactionAsync(

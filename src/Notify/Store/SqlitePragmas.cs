@@ -11,9 +11,7 @@ namespace Notify.Store;
 internal sealed class SqlitePragmas : DbConnectionInterceptor
 {
     private const string Pragmas = "PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=30000;";
-
-    // 32 MB of log, not 4, before it is written back to the database: a page that changes often is written back less often.
-    private const string WriteAheadLog = "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=8000; ";
+    private const string WriteAheadLog = "PRAGMA journal_mode=WAL; ";
 
     public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData) => Apply(connection);
 

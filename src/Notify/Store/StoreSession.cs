@@ -1,3 +1,4 @@
+using System.Data;
 using Microsoft.EntityFrameworkCore;
 
 namespace Notify.Store;
@@ -14,39 +15,56 @@ internal sealed class StoreSession(IDbContextFactory<NotifyDbContext> store) : I
     /// <summary>Does this with the store; not while another use is under way.</summary>
     public async Task<T> UseAsync<T>(Func<NotifyDbContext, Task<T>> use)
     {
-        var db = _kept ?? await store.CreateDbContextAsync();
-        var isKept = _kept is not null;
+        var db = _kept;
+        if (db is null)
+        {
+            db = await store.CreateDbContextAsync();
+            if (db is not SqliteNotifyDbContext)
+            {
+                await using (db)
+                {
+                    return await use(db);
+                }
+            }
+        }
+
         _kept = null;
         try
         {
-            if (!isKept && db is SqliteNotifyDbContext)
+            if (db.Database.GetDbConnection().State != ConnectionState.Open)
             {
                 await db.Database.OpenConnectionAsync();
-                isKept = true;
             }
 
-            return await use(db);
-        }
-        catch
-        {
-            // Whatever state it is in.
-            isKept = false;
-            throw;
+            var result = await use(db);
+            _kept = db;
+            return result;
         }
         finally
         {
-            if (isKept)
+            // One that failed is in whatever state it is.
+            if (_kept is null)
             {
-                db.ChangeTracker.Clear();
-                _kept = db;
-            }
-            else
-            {
-                await db.DisposeAsync();
+                await CloseAsync(db);
             }
         }
     }
 
     /// <summary>Closes what stayed open.</summary>
-    public ValueTask DisposeAsync() => _kept?.DisposeAsync() ?? default;
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _kept, null) is { } db)
+        {
+            await CloseAsync(db);
+        }
+    }
+
+    // Entity Framework counts who has a connection open, and a pool does not set that back.
+    private static async Task CloseAsync(NotifyDbContext db)
+    {
+        await using (db)
+        {
+            await db.Database.CloseConnectionAsync();
+        }
+    }
 }

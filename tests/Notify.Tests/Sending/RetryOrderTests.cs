@@ -15,7 +15,7 @@ public abstract class RetryOrderTests
     private const int Error = 1;
 
     // What user-fanout begins with.
-    private const string QueryOfFanout = "FROM \"FannedOutParts\"";
+    private const string QueryOfFanout = "SELECT EXISTS (SELECT 1 FROM \"FannedOutParts\"";
 
     // Finds a recipient's subscriptions, at user-fanout-part or, where those are not cached, at subscription-send.
     private const string QueryOfSubscriptions = "ORDER BY \"s\".\"Id\"";

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace Notify.Tests.Store;
 
-/// <summary>Lets some of SQLite's commands fail, as a locked database would, whether they are Entity Framework's or the store's own.</summary>
+/// <summary>Lets some of SQLite's commands fail, as a locked database would, whether they are Entity Framework's or the store's own. Entity Framework adds none of its functions to these connections.</summary>
 /// <param name="which">Tells them.</param>
 /// <param name="code">SQLite's code of the error; 5 (SQLITE_BUSY) is waited out, 1 (SQLITE_ERROR) is not.</param>
 public sealed class FailingCommands(Func<SqliteCommand, bool> which, int code) : DbConnectionInterceptor
