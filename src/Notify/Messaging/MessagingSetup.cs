@@ -28,6 +28,7 @@ public static class MessagingSetup
         bus.TryAddSingleton<FanoutLedger>();
         bus.TryAddSingleton<AcceptanceReports>();
         bus.TryAddSingleton<AcceptanceEvents>();
+        bus.TryAddSingleton<SendStage>();
         bus.TryAddSingleton<MailboxPushSender>();
         bus.TryAddSingleton<PushSender>(provider => provider.GetRequiredService<MailboxPushSender>());
         bus.AddConsumer<UserFanoutConsumer, UserFanoutConsumerDefinition>();

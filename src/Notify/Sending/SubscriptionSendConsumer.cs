@@ -1,279 +1,35 @@
-using System.Text;
 using MassTransit;
 using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Deliveries;
-using Notify.Fanout;
 using Notify.Messaging;
-using Notify.Subscriptions;
-using Notify.Telemetry;
-using Notify.WebPush;
 
 namespace Notify.Sending;
 
-/// <summary>
-/// Makes one push: (1) finds its place in the subscription's line, (2) drops it if it is stale or its subscription is gone, (3) POSTs it if its push service's gate
-/// lets it through, (4) turns the outcome into an event, and (5) lets the next in line go.
-/// </summary>
-public sealed partial class SubscriptionSendConsumer(
-    SubscriptionCache subscriptions,
-    VapidKeyRing keys,
-    PushServiceClient client,
-    PushServiceAllowList allowList,
-    PushServiceGates gates,
-    WaitingLines lines,
-    RetrySchedule schedule,
-    PushSender sender,
-    ReceiptTokens receipts,
-    AcceptanceReports reports,
-    AcceptanceEvents events,
-    NotifyMetrics metrics,
-    IOptions<SendingOptions> options,
-    IOptions<DeliveryLogOptions> log,
-    TimeProvider time,
-    ILogger<SubscriptionSendConsumer> logger) : IConsumer<SendPush>
+/// <summary>Brings the commands of a queue to the <see cref="SendStage"/>.</summary>
+public sealed class SubscriptionSendConsumer(SendStage stage, AcceptanceEvents events) : IConsumer<SendPush>
 {
     /// <inheritdoc />
-    public async Task Consume(ConsumeContext<SendPush> context)
+    public Task Consume(ConsumeContext<SendPush> context) => stage.HandleAsync(new Consumed(context, events));
+
+    private sealed class Consumed(ConsumeContext<SendPush> context, AcceptanceEvents events) : PushInHand
     {
-        var push = context.Message;
-        using var held = metrics.InHand.Take();
+        public override SendPush Push { get; } = context.Message;
 
-        // (1)
-        var attemptsInLine = context.Headers.Get<int>(PushSender.AttemptsHeader);
-        int attempts;
-        WaitingLine? line;
-        SubscriptionStamp? subscription;
-        switch (await lines.TakeTurnAsync(push, attemptsInLine, context.ReceiveContext.Redelivered, context.CancellationToken))
-        {
-            case Turn.Go go:
-                (attempts, line, subscription) = go;
-                break;
-            case Turn.Superseded superseded:
-                await GiveUpAsync(context, superseded.Line, superseded.Attempts, status: null, PushFailureReasons.Superseded);
-                return;
-            case Turn.NotYet notYet:
-                await RedeliverAsync(context, notYet.Attempts, notYet.Delay);
-                return;
-            case Turn.StoodInLine stood:
-                await ReportWaitAsync(context, stood);
-                return;
-            default:
-                return;
-        }
+        public override int? AttemptsInLine => context.Headers.Get<int>(PushSender.AttemptsHeader);
 
-        // (2)
-        var now = time.GetUtcNow();
-        var target = subscription?.UserId == push.UserId ? await subscriptions.FindAsync(push.UserId, push.SubscriptionId, subscription.Revision, context.CancellationToken) : null;
-        if (target is null)
-        {
-            // Others in the line may be for its new owner.
-            await GiveUpAsync(context, line, attempts, status: null, PushFailureReasons.SubscriptionGone);
-            return;
-        }
+        public override bool IsRedelivered => context.ReceiveContext.Redelivered;
 
-        if (now >= target.ExpirationTime)
-        {
-            await ExpireAsync(context, line, attempts, status: null);
-            return;
-        }
+        public override CancellationToken CancellationToken { get; } = context.CancellationToken;
 
-        if (now >= push.ExpiresAt)
-        {
-            await GiveUpAsync(context, line, attempts, status: null, PushFailureReasons.TtlExpired);
-            return;
-        }
+        public override Task PublishAsync<T>(T message) => context.Publish(message, CancellationToken);
 
-        // (3)
-        var gate = gates.Of(target.Push.Endpoint);
-        var outcome = RefusalOf(target, out var pair);
-        if (outcome is null)
-        {
-            var passage = await gate.PassAsync(push.SubscriptionId, hasWaited: line is not null, token => PostAsync(target.Push, pair!, push, attempts + 1, token), context.CancellationToken);
-            if (passage is Passage.Refused refused)
-            {
-                await WaitAsync(context, line, attempts, refused.DelayWithin(push.ExpiresAt - time.GetUtcNow()), refused.Word, status: null, refused.Reason);
-                return;
-            }
+        public override Task PublishAcceptanceAsync(PushAccepted accepted) => events.PublishAsync(context, accepted);
 
-            attempts++;
-            outcome = ((Passage.Made)passage).Outcome;
-        }
+        public override Task RedeliverAsync(int attempts, TimeSpan delay) => context.Redeliver(delay, (_, send) => send.Headers.Set(PushSender.AttemptsHeader, attempts));
 
-        // (4) and (5)
-        switch (outcome)
-        {
-            case PushOutcome.Accepted:
-                metrics.Accepted(target.Push.Endpoint.Authority, time.GetUtcNow() - UserFanoutConsumer.PublishedAt(push));
-                await ReportAcceptanceAsync(context, new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()), subscription!.LastAcceptedAt);
-                await AdvanceAsync(context, line);
-                break;
-            case PushOutcome.Expired:
-                await ExpireAsync(context, line, attempts, outcome.Status);
-                break;
-            case PushOutcome.RetryLater later:
-                if (!await RetryAsync(context, line, attempts, later) && later.RetryAfter is { } rest)
-                {
-                    // With the push, or the last of its line, goes what would have kept the next one back.
-                    gate.LeaveAlone(push.SubscriptionId, rest);
-                }
-
-                break;
-            case PushOutcome.TooLarge:
-                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome.Reason));
-                break;
-            case PushOutcome.Unauthorised:
-                LogUnauthorised(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
-                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.Unauthorised, outcome.Reason), isKept: true);
-                break;
-            default:
-                LogRejected(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
-                await GiveUpAsync(context, line, attempts, outcome.Status, Reason(PushFailureReasons.Rejected, outcome.Reason), isKept: true);
-                break;
-        }
+        public override Task KeepInErrorQueueAsync(string reason) => context.KeepInErrorQueueAsync(reason);
     }
-
-    // What no POST is made for.
-    private PushOutcome? RefusalOf(TargetSubscription target, out VapidKeyPair? pair)
-    {
-        pair = keys.Find(target.ApplicationServerKey);
-        return allowList.Refuses(target.Push.Endpoint) is { } refused ? new PushOutcome.Rejected(null, refused)
-            : pair is null ? new PushOutcome.Unauthorised(null, "the subscription was made with an application server key that is not configured; add its pair to Notify:Vapid:Previous")
-            : null;
-    }
-
-    private async ValueTask<PushOutcome> PostAsync(PushSubscription subscription, VapidKeyPair pair, SendPush push, int attempt, CancellationToken cancellationToken)
-    {
-        var payload = log.Value.Receipts ? PushPayload.WithReceipt(push.Payload, receipts.Create(push)) : push.Payload;
-        var message = new PushMessage(Encoding.UTF8.GetBytes(payload))
-        {
-            // What is left, in whole seconds rounded down: the push service must not outlast us.
-            TimeToLive = TimeSpan.FromSeconds(Math.Clamp(Math.Floor((push.ExpiresAt - time.GetUtcNow()).TotalSeconds), 0, push.TtlSeconds)),
-            Urgency = push.Urgency switch
-            {
-                "very-low" => PushUrgency.VeryLow,
-                "low" => PushUrgency.Low,
-                "high" => PushUrgency.High,
-                _ => PushUrgency.Normal,
-            },
-            Topic = push.Topic,
-        };
-        var pushService = subscription.Endpoint.Authority;
-        using var activity = NotifyTracing.StartPush(pushService, push, attempt);
-        var begun = time.GetTimestamp();
-        var outcome = await client.SendAsync(subscription, message, pair, cancellationToken);
-        metrics.Pushed(pushService, outcome, time.GetElapsedTime(begun));
-        activity?.SetOutcome(outcome);
-        return outcome;
-    }
-
-    private Task ReportAcceptanceAsync(ConsumeContext context, PushAccepted accepted, DateTimeOffset? lastAcceptedAt) =>
-        Task.WhenAll(events.PublishAsync(context, accepted), reports.ReportAsync(accepted, lastAcceptedAt).WaitAsync(context.CancellationToken));
-
-    private async Task ReportWaitAsync(ConsumeContext<SendPush> context, Turn.StoodInLine stood)
-    {
-        var push = context.Message;
-        metrics.Deferred("in_line");
-        await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", stood.NextAttemptAt, time.GetUtcNow()), context.CancellationToken);
-        foreach (var older in stood.Older)
-        {
-            await ReportFailureAsync(context, older, attempts: 0, status: null, PushFailureReasons.Superseded);
-        }
-    }
-
-    /// <returns>Whether it waits; else it was given up.</returns>
-    private async Task<bool> RetryAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, PushOutcome.RetryLater later)
-    {
-        var push = context.Message;
-        if (attempts >= options.Value.MaxAttempts)
-        {
-            await GiveUpAsync(context, line, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later.Reason), later.RetryAfter, isKept: true);
-            return false;
-        }
-
-        return await WaitAsync(context, line, attempts, schedule.NextDelay(attempts, later.RetryAfter), "retry", later.Status, later.Reason, later.RetryAfter);
-    }
-
-    // It holds its place in the line meanwhile; what would be stale by then is given up now.
-    private async Task<bool> WaitAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, TimeSpan delay, string word, int? status, string? reason, TimeSpan? retryAfter = null)
-    {
-        var (push, now) = (context.Message, time.GetUtcNow());
-        if (delay >= push.ExpiresAt - now)
-        {
-            await GiveUpAsync(context, line, attempts, status, Reason(PushFailureReasons.TtlExpired, reason), retryAfter);
-            return false;
-        }
-
-        metrics.Deferred(word);
-        await lines.HoldAsync(push, line, attempts, now + delay);
-        await RedeliverAsync(context, attempts, delay);
-        await context.Publish(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now), context.CancellationToken);
-        return true;
-    }
-
-    private static Task RedeliverAsync(ConsumeContext<SendPush> context, int attempts, TimeSpan delay) =>
-        context.Redeliver(delay, (_, send) => send.Headers.Set(PushSender.AttemptsHeader, attempts));
-
-    // What an operator may be able to mend is kept for them to replay; what is stale, superseded or without a subscription is not.
-    private async Task GiveUpAsync(
-        ConsumeContext<SendPush> context, WaitingLine? line, int attempts, int? status, string reason, TimeSpan? retryAfter = null, bool isKept = false)
-    {
-        await ReportFailureAsync(context, context.Message, attempts, status, reason);
-        if (isKept)
-        {
-            await context.KeepInErrorQueueAsync(reason);
-        }
-
-        await AdvanceAsync(context, line, retryAfter);
-    }
-
-    private async Task ExpireAsync(ConsumeContext<SendPush> context, WaitingLine? line, int attempts, int? status)
-    {
-        const string reason = PushFailureReasons.SubscriptionExpired;
-        var push = context.Message;
-        await context.Publish(new SubscriptionExpired(push.SubscriptionId, push.UserId), context.CancellationToken);
-        await ReportFailureAsync(context, push, attempts, status, reason);
-        if (line is null)
-        {
-            return;
-        }
-
-        foreach (var waiting in await lines.BehindAsync(line, context.CancellationToken))
-        {
-            await ReportFailureAsync(context, waiting, attempts: 0, status: null, reason);
-        }
-
-        await lines.DropAsync(line);
-    }
-
-    private Task ReportFailureAsync(ConsumeContext context, SendPush push, int attempts, int? status, string reason)
-    {
-        var failure = new PushFailed(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, time.GetUtcNow());
-        metrics.Failed(failure);
-        return context.Publish(failure, context.CancellationToken);
-    }
-
-    private Task AdvanceAsync(ConsumeContext<SendPush> context, WaitingLine? line, TimeSpan? retryAfter = null)
-    {
-        var (rest, cancellationToken) = (retryAfter ?? TimeSpan.Zero, context.CancellationToken);
-        return lines.AdvanceAsync(
-            line,
-            rest,
-            async next =>
-            {
-                using var trace = NotifyTracing.Resume(next.TraceParent);
-                await (rest > TimeSpan.Zero ? sender.SendLaterAsync(next.Push, next.Attempts, rest, cancellationToken) : sender.SendAsync(next.Push, next.Attempts, cancellationToken));
-            },
-            cancellationToken);
-    }
-
-    private static string Reason(string name, string? said) => string.IsNullOrEmpty(said) ? name : $"{name}: {said}";
-
-    [LoggerMessage(LogLevel.Error, "{PushService} refused our VAPID key or token ({Status}: {Reason}); the subscription is kept. Run 'vapid check'")]
-    private partial void LogUnauthorised(string pushService, int? status, string? reason);
-
-    [LoggerMessage(LogLevel.Warning, "{PushService} rejected a push message ({Status}: {Reason}); the subscription is kept")]
-    private partial void LogRejected(string pushService, int? status, string? reason);
 }
 
 /// <summary>Queue <c>subscription-send</c>.</summary>
