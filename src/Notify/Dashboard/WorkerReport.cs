@@ -33,13 +33,13 @@ public sealed record WorkerReport
     /// <summary>Processor time that it took meanwhile, in seconds; with two cores up to twice <see cref="Seconds"/>.</summary>
     public double ProcessorSeconds { get; init; }
 
-    /// <summary>Pushes taken from the bus and not done with.</summary>
+    /// <summary>Pushes taken from the bus, or out of a mailbox, and not done with.</summary>
     public int PushesInHand { get; init; }
 
     /// <summary>How long the oldest of them has been, in seconds.</summary>
     public double OldestInHandSeconds { get; init; }
 
-    /// <summary>Pushes that wait in mailboxes, on the in-memory bus.</summary>
+    /// <summary>Pushes in mailboxes that are not handled yet, on the in-memory bus.</summary>
     public int PushesInMailboxes { get; init; }
 
     /// <summary>Events taken in meanwhile.</summary>

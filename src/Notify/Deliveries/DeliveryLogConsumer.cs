@@ -64,7 +64,7 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
         await ageing.NoteAsync([.. context.Message.Select(failure => failure.Message)], context, context.CancellationToken);
     }
 
-    /// <summary>A command that ended in the error queue of its lane: nobody else would tell of it.</summary>
+    /// <summary>A command at which the send stage threw; on RabbitMQ it is in the error queue of its lane. Nobody else would tell of it.</summary>
     public Task Consume(ConsumeContext<Batch<Fault<SendPush>>> context) =>
         WriteAsync(Rows(context, fault => new Delivery
         {
@@ -72,7 +72,7 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
             SubscriptionId = fault.Message.SubscriptionId,
             UserId = fault.Message.UserId,
             State = DeliveryState.Failed,
-            Reason = "internal_error: the command is in the error queue",
+            Reason = "internal_error: the exception is in the log of the service",
             UpdatedAt = new DateTimeOffset(DateTime.SpecifyKind(fault.Timestamp, DateTimeKind.Utc)),
         }), context.CancellationToken);
 

@@ -1,6 +1,5 @@
 using MassTransit;
 using Notify.Contracts;
-using Notify.Messaging.InMemory;
 using Notify.Messaging.RabbitMq;
 using Notify.Messaging.RabbitMq.Delays;
 
@@ -34,7 +33,7 @@ internal static class EndpointOrder
         }
     }
 
-    /// <summary>Handles a subscription's pushes one at a time, in the order in which they were sent, and those of many subscriptions at once.</summary>
+    /// <summary>Handles a subscription's pushes one at a time, in the order in which they were sent, and those of many subscriptions at once; on RabbitMQ, as in memory they do not come by a queue.</summary>
     /// <param name="endpoint">The receive endpoint.</param>
     /// <param name="consumer">Its consumer.</param>
     /// <param name="context">The services.</param>
@@ -43,18 +42,11 @@ internal static class EndpointOrder
         this IReceiveEndpointConfigurator endpoint, IConsumerConfigurator<TConsumer> consumer, IRegistrationContext context, int concurrency)
         where TConsumer : class
     {
-        if (endpoint is IRabbitMqReceiveEndpointConfigurator lane)
-        {
-            // A push service that has all its places taken leaves room for the others, and for those that wait for an earlier one of their subscription.
-            lane.UseLane<SendPush>(context, push => push.SubscriptionId.ToString(), prefetch: 4 * concurrency);
-            lane.UseDelayQueues(context.GetRequiredService<TimeProvider>());
-            consumer.StopBetweenTries(context);
-        }
-        else
-        {
-            // Each message wakes the tasks of all that could be handed out beside it, so no more than leave others a way past a push service that has its places taken.
-            endpoint.ConcurrentMessageLimit = 2 * concurrency;
-            endpoint.UseFilter(new SubscriptionOrderFilter(context.GetRequiredService<OneAtATime>(), context.GetRequiredService<MailboxPushSender>()));
-        }
+        var lane = (IRabbitMqReceiveEndpointConfigurator)endpoint;
+
+        // A push service that has all its places taken leaves room for the others, and for those that wait for an earlier one of their subscription.
+        lane.UseLane<SendPush>(context, push => push.SubscriptionId.ToString(), prefetch: 4 * concurrency);
+        lane.UseDelayQueues(context.GetRequiredService<TimeProvider>());
+        consumer.StopBetweenTries(context);
     }
 }

@@ -33,7 +33,8 @@ public static class MessagingSetup
         bus.TryAddSingleton<PushSender>(provider => provider.GetRequiredService<MailboxPushSender>());
         bus.AddConsumer<UserFanoutConsumer, UserFanoutConsumerDefinition>();
         bus.AddConsumer<UserFanoutPartConsumer, UserFanoutPartConsumerDefinition>();
-        bus.AddConsumer<SubscriptionSendConsumer, SubscriptionSendConsumerDefinition>();
+        bus.AddConsumer<SubscriptionSendConsumer, SubscriptionSendConsumerDefinition>().ExcludeFromConfigureEndpoints();
+        bus.AddConsumer<MailboxConsumer, MailboxConsumerDefinition>();
         bus.AddConsumer<SubscriptionExpiredConsumer, SubscriptionExpiredConsumerDefinition>();
         bus.AddConsumer<SubscriptionCacheConsumer, SubscriptionCacheConsumerDefinition>();
         bus.AddConsumer<DeliveryLogConsumer, DeliveryLogConsumerDefinition>();
@@ -51,7 +52,7 @@ public static class MessagingSetup
             services.AddNotifyRabbitMq(address);
         }
 
-        return services.AddMassTransit(bus =>
+        services.AddMassTransit(bus =>
         {
             // It would report to its makers what runs here.
             bus.DisableUsageTelemetry();
@@ -70,6 +71,13 @@ public static class MessagingSetup
                 });
             }
         });
+        if (address is null)
+        {
+            // After the bus, so that it stops before it.
+            services.AddHostedService(provider => provider.GetRequiredService<MailboxPushSender>());
+        }
+
+        return services;
     }
 
     /// <summary>Adds the outbox of the store, for the service's bus and for a test harness alike.</summary>

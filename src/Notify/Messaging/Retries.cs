@@ -1,5 +1,6 @@
 using System.Data.Common;
 using MassTransit;
+using MassTransit.RetryPolicies;
 using Notify.Store;
 
 namespace Notify.Messaging;
@@ -11,6 +12,8 @@ namespace Notify.Messaging;
 internal static class Retries
 {
     private static readonly TimeSpan AwayInterval = TimeSpan.FromSeconds(5);
+    private static readonly IRetryPolicy Away = Retry.CreatePolicy(WhileTheStoreIsAway);
+    private static readonly IRetryPolicy Store = Retry.CreatePolicy(WhatTheStoreFailedAt);
 
     /// <summary>Retries whatever failed, except what no retry can mend.</summary>
     public static void RetryInPlace(this IReceiveEndpointConfigurator endpoint)
@@ -34,17 +37,22 @@ internal static class Retries
         where TConsumer : class
     {
         consumer.UseMessageRetry(WhileTheStoreIsAway);
-        consumer.UseMessageRetry(retry =>
-        {
-            FiveTimes(retry);
-            retry.Handle<Exception>(exception => exception is not Sending.WaitingLineException && IsOfTheStore(exception) && !StoreAway.IsSaidBy(exception));
-        });
+        consumer.UseMessageRetry(WhatTheStoreFailedAt);
     }
+
+    /// <summary>The same for what is no message.</summary>
+    public static Task RetryTheStoreAsync(Func<Task> work, CancellationToken cancellationToken) => Away.Retry(() => Store.Retry(work, cancellationToken), cancellationToken);
 
     private static void WhileTheStoreIsAway(IRetryConfigurator retry)
     {
         retry.Incremental(int.MaxValue, AwayInterval, TimeSpan.Zero);
         retry.Handle<Exception>(exception => exception is not Sending.WaitingLineException && StoreAway.IsSaidBy(exception));
+    }
+
+    private static void WhatTheStoreFailedAt(IRetryConfigurator retry)
+    {
+        FiveTimes(retry);
+        retry.Handle<Exception>(exception => exception is not Sending.WaitingLineException && IsOfTheStore(exception) && !StoreAway.IsSaidBy(exception));
     }
 
     private static void WhateverFailed(IRetryConfigurator retry)

@@ -7,7 +7,7 @@ using OpenTelemetry;
 
 namespace Notify.Telemetry;
 
-/// <summary>The spans of the source <c>Notify</c>, beside MassTransit's own: a POST to a push service, and a push that comes back from a waiting line or mailbox.</summary>
+/// <summary>The spans of the source <c>Notify</c>, beside MassTransit's own: a POST to a push service, and a push that comes out of a waiting line or a mailbox.</summary>
 internal static class NotifyTracing
 {
     public const string SourceName = "Notify";
@@ -45,15 +45,17 @@ internal static class NotifyTracing
     /// <summary>Names the event that the current span is about.</summary>
     public static void Name(Guid messageId) => Activity.Current?.SetTag("notify.message.id", messageId);
 
-    /// <summary>What is sent until this is disposed of belongs to another trace than the message that is being handled: to that of the push which waited.</summary>
+    /// <summary>What is done until this is disposed of belongs to another trace than what is being handled: to that of the push which waited.</summary>
     /// <param name="traceParent">W3C Trace Context, section 3.2; null if it was not traced.</param>
-    public static IDisposable Resume(string? traceParent)
+    /// <param name="name">Of the span.</param>
+    /// <param name="kind">Whether it sends the push on, or handles it.</param>
+    public static IDisposable Resume(string? traceParent, string name = "release", ActivityKind kind = ActivityKind.Producer)
     {
         var before = Activity.Current;
         Activity.Current = null;
 
         // As from elsewhere, though it may have been here: so one that is not sampled stays unsampled.
-        return new Resumed(before, ActivityContext.TryParse(traceParent, null, isRemote: true, out var parent) ? Source.StartActivity("release", ActivityKind.Producer, parent) : null);
+        return new Resumed(before, ActivityContext.TryParse(traceParent, null, isRemote: true, out var parent) ? Source.StartActivity(name, kind, parent) : null);
     }
 
     /// <summary>What is done until this is disposed of is not traced.</summary>

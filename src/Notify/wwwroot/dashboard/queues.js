@@ -14,7 +14,7 @@ export function showQueues({ at, backlog }) {
   fill($("queues"),
     ...(isStale(backlog, at) ? [block("stale", "As they were", said(`They could not be looked into since ${time(backlog.at)}: the broker does not answer.`))] : []),
     ...(queues.length === 0 ? [block("mailboxes", "The in-memory bus", said(
-      "It cannot be looked into: its queues are this process's own. ", element("b", {}, many(mailboxes, "push", "pushes")), ` ${mailboxes === 1 ? "waits" : "wait"} in mailboxes for an earlier one of their subscription.`))] : []),
+      "It cannot be looked into: its queues are this process's own. ", element("b", {}, many(mailboxes, "push", "pushes")), ` ${mailboxes === 1 ? "waits" : "wait"} in mailboxes.`))] : []),
     ...lanes.map(([stage, its]) => block(stage, `${stage}, ${count(total(its))} in ${many(its.length, "lane")}`, list(its, ({ name }) => name.slice(stage.length + 1)))),
     ...(single.length > 0 ? [block("single", "Other queues", list(single.flatMap(([, its]) => its), ({ name }) => name))] : []),
     waiting(backlog),
