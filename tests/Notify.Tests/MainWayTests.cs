@@ -502,14 +502,14 @@ public abstract class MainWayTests
     }
 
     [Fact]
-    public async Task A_command_that_ends_in_the_error_queue_is_told_of_too()
+    public async Task A_push_at_which_the_send_stage_throws_is_told_of_too()
     {
         await using var service = await StartAsync();
         await using var browser = await Browser.OpenAsync(service);
         var (_, id) = await service.SubscribeAsync(browser.Agent, "ada");
         var message = Message("broken", "ada");
 
-        // A payload over the bound, which fan-out never makes: the consumer throws.
+        // A payload over the bound, which fan-out never makes.
         await service.Services.GetRequiredService<Notify.Messaging.PushSender>().SendAsync(new SendPush
         {
             SubscriptionId = id, UserId = "ada", MessageId = message.MessageId, Payload = new string('x', 4_000), Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(1),

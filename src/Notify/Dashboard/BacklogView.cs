@@ -5,7 +5,7 @@ namespace Notify.Dashboard;
 /// <param name="Queues">Each queue of the way, its lanes too; on the in-memory bus none can be looked into.</param>
 /// <param name="Redeliveries">Messages that the broker holds back, by how long; on the in-memory bus none can be seen.</param>
 /// <param name="Errors">Each error queue that holds something.</param>
-/// <param name="Mailboxes">On the in-memory bus: pushes in mailboxes that are not handled yet.</param>
+/// <param name="Mailboxes">On the in-memory bus: pushes in mailboxes that are not begun.</param>
 /// <param name="WaitingLines">Subscriptions at which a push waits for its next attempt.</param>
 /// <param name="WaitingPushes">Pushes in those lines, the ones at their heads included.</param>
 /// <param name="NextAttemptAt">When the first of them is due; null if there are none.</param>

@@ -39,7 +39,7 @@ public sealed record WorkerReport
     /// <summary>How long the oldest of them has been, in seconds.</summary>
     public double OldestInHandSeconds { get; init; }
 
-    /// <summary>Pushes in mailboxes that are not handled yet, on the in-memory bus.</summary>
+    /// <summary>Pushes in mailboxes that are not begun, on the in-memory bus.</summary>
     public int PushesInMailboxes { get; init; }
 
     /// <summary>Events taken in meanwhile.</summary>

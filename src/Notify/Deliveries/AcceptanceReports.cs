@@ -16,7 +16,7 @@ public sealed record AcceptedPushes(IReadOnlyList<PushAccepted> Pushes);
 /// Tells the delivery log of acceptances, which is what nearly every push ends with: writes many at once to the store. What the store does not take at once
 /// goes over the bus, so that no push waits long for its acknowledgement.
 /// </summary>
-/// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push: <see cref="AcceptanceEvents"/>.</remarks>
+/// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push: <see cref="PushInHand.PublishAcceptanceAsync"/>.</remarks>
 public sealed partial class AcceptanceReports : IAsyncDisposable
 {
     // A slow store takes more of them each time, not more time for them all.

@@ -33,17 +33,15 @@ internal static class EndpointOrder
         }
     }
 
-    /// <summary>Handles a subscription's pushes one at a time, in the order in which they were sent, and those of many subscriptions at once; on RabbitMQ, as in memory they do not come by a queue.</summary>
-    /// <param name="endpoint">The receive endpoint.</param>
+    /// <summary>Handles a subscription's pushes one at a time, in the order in which they were sent, and those of many subscriptions at once.</summary>
+    /// <param name="lane">The receive endpoint; in memory they do not come by one.</param>
     /// <param name="consumer">Its consumer.</param>
     /// <param name="context">The services.</param>
     /// <param name="concurrency">Pushes in flight at once to one push service in this process.</param>
     public static void OneAtATimeForEachSubscription<TConsumer>(
-        this IReceiveEndpointConfigurator endpoint, IConsumerConfigurator<TConsumer> consumer, IRegistrationContext context, int concurrency)
+        this IRabbitMqReceiveEndpointConfigurator lane, IConsumerConfigurator<TConsumer> consumer, IRegistrationContext context, int concurrency)
         where TConsumer : class
     {
-        var lane = (IRabbitMqReceiveEndpointConfigurator)endpoint;
-
         // A push service that has all its places taken leaves room for the others, and for those that wait for an earlier one of their subscription.
         lane.UseLane<SendPush>(context, push => push.SubscriptionId.ToString(), prefetch: 4 * concurrency);
         lane.UseDelayQueues(context.GetRequiredService<TimeProvider>());

@@ -7,10 +7,10 @@ namespace Notify.Messaging;
 /// <summary>The queue's own <c>_error</c> queue, for what failed without an exception.</summary>
 internal static class ErrorQueue
 {
-    /// <summary>Puts a copy of the message where MassTransit puts one whose consumer threw, with the reason in its headers. An in-memory bus keeps none: nobody could replay it.</summary>
+    /// <summary>Puts a copy of the message where MassTransit puts one whose consumer threw, with the reason in its headers.</summary>
     public static async Task KeepInErrorQueueAsync(this ConsumeContext context, string reason)
     {
-        if (context.ReceiveContext.TryGetPayload(out RabbitMqBasicConsumeContext? _) && context.ReceiveContext.TryGetPayload(out IErrorTransport? transport))
+        if (context.ReceiveContext.TryGetPayload(out IErrorTransport? transport))
         {
             await transport.Send(new RescueExceptionReceiveContext(context.ReceiveContext, new GivenUpException(reason)));
         }

@@ -27,13 +27,14 @@ public static class MessagingSetup
         bus.TryAddSingleton<Lanes>();
         bus.TryAddSingleton<FanoutLedger>();
         bus.TryAddSingleton<AcceptanceReports>();
-        bus.TryAddSingleton<AcceptanceEvents>();
         bus.TryAddSingleton<SendStage>();
         bus.TryAddSingleton<MailboxPushSender>();
         bus.TryAddSingleton<PushSender>(provider => provider.GetRequiredService<MailboxPushSender>());
+
+        // MassTransit has added its own before, so that the mailboxes end before the bus does.
+        bus.AddHostedService(provider => provider.GetRequiredService<MailboxPushSender>());
         bus.AddConsumer<UserFanoutConsumer, UserFanoutConsumerDefinition>();
         bus.AddConsumer<UserFanoutPartConsumer, UserFanoutPartConsumerDefinition>();
-        bus.AddConsumer<SubscriptionSendConsumer, SubscriptionSendConsumerDefinition>().ExcludeFromConfigureEndpoints();
         bus.AddConsumer<MailboxConsumer, MailboxConsumerDefinition>();
         bus.AddConsumer<SubscriptionExpiredConsumer, SubscriptionExpiredConsumerDefinition>();
         bus.AddConsumer<SubscriptionCacheConsumer, SubscriptionCacheConsumerDefinition>();
@@ -52,7 +53,7 @@ public static class MessagingSetup
             services.AddNotifyRabbitMq(address);
         }
 
-        services.AddMassTransit(bus =>
+        return services.AddMassTransit(bus =>
         {
             // It would report to its makers what runs here.
             bus.DisableUsageTelemetry();
@@ -71,13 +72,6 @@ public static class MessagingSetup
                 });
             }
         });
-        if (address is null)
-        {
-            // After the bus, so that it stops before it.
-            services.AddHostedService(provider => provider.GetRequiredService<MailboxPushSender>());
-        }
-
-        return services;
     }
 
     /// <summary>Adds the outbox of the store, for the service's bus and for a test harness alike.</summary>

@@ -9,7 +9,7 @@ public static class Queues
     /// <summary>Takes <see cref="Fanout.UserFanoutPart"/>; on RabbitMQ a queue for each lane, with its number.</summary>
     public const string UserFanoutPart = "user-fanout-part";
 
-    /// <summary>Takes <see cref="Contracts.SendPush"/>; on RabbitMQ a queue for each lane, with its number.</summary>
+    /// <summary>Takes <see cref="Contracts.SendPush"/>; on RabbitMQ a queue for each lane, with its number, in memory only what was held back.</summary>
     public const string SubscriptionSend = "subscription-send";
 
     /// <summary>Takes <see cref="Contracts.SubscriptionExpired"/>.</summary>

@@ -1,19 +1,17 @@
 using System.Data.Common;
 using MassTransit;
-using MassTransit.RetryPolicies;
+using MassTransit.Configuration;
 using Notify.Store;
 
 namespace Notify.Messaging;
 
 /// <summary>
 /// Retry policies that several endpoints share, in place, so that order holds: while the database is away for as long as it takes, everything else five more times over about
-/// ten seconds, then the <c>_error</c> queue. What a push service answers is no exception and never comes here.
+/// ten seconds, then it is given up: on RabbitMQ to the <c>_error</c> queue. What a push service answers is no exception and never comes here.
 /// </summary>
 internal static class Retries
 {
     private static readonly TimeSpan AwayInterval = TimeSpan.FromSeconds(5);
-    private static readonly IRetryPolicy Away = Retry.CreatePolicy(WhileTheStoreIsAway);
-    private static readonly IRetryPolicy Store = Retry.CreatePolicy(WhatTheStoreFailedAt);
 
     /// <summary>Retries whatever failed, except what no retry can mend.</summary>
     public static void RetryInPlace(this IReceiveEndpointConfigurator endpoint)
@@ -40,8 +38,21 @@ internal static class Retries
         consumer.UseMessageRetry(WhatTheStoreFailedAt);
     }
 
-    /// <summary>The same for what is no message.</summary>
-    public static Task RetryTheStoreAsync(Func<Task> work, CancellationToken cancellationToken) => Away.Retry(() => Store.Retry(work, cancellationToken), cancellationToken);
+    /// <summary>The same where no message is handled.</summary>
+    public static void RetryTheStore<TContext>(this IPipeConfigurator<TContext> pipe)
+        where TContext : class, PipeContext
+    {
+        pipe.AddRetry(WhileTheStoreIsAway);
+        pipe.AddRetry(WhatTheStoreFailedAt);
+    }
+
+    private static void AddRetry<TContext>(this IPipeConfigurator<TContext> pipe, Action<IRetryConfigurator> configure)
+        where TContext : class, PipeContext
+    {
+        var retry = new RetryPipeSpecification<TContext>();
+        configure(retry);
+        pipe.AddPipeSpecification(retry);
+    }
 
     private static void WhileTheStoreIsAway(IRetryConfigurator retry)
     {

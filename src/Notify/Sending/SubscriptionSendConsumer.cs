@@ -1,18 +1,18 @@
 using MassTransit;
 using Microsoft.Extensions.Options;
 using Notify.Contracts;
-using Notify.Deliveries;
 using Notify.Messaging;
+using Notify.Messaging.RabbitMq;
 
 namespace Notify.Sending;
 
-/// <summary>Brings the commands of a queue to the <see cref="SendStage"/>.</summary>
-public sealed class SubscriptionSendConsumer(SendStage stage, AcceptanceEvents events) : IConsumer<SendPush>
+/// <summary>On RabbitMQ: brings the commands of a lane to the <see cref="SendStage"/>.</summary>
+internal sealed class SubscriptionSendConsumer(SendStage stage, ListenedAcceptanceEvents events) : IConsumer<SendPush>
 {
     /// <inheritdoc />
     public Task Consume(ConsumeContext<SendPush> context) => stage.HandleAsync(new Consumed(context, events));
 
-    private sealed class Consumed(ConsumeContext<SendPush> context, AcceptanceEvents events) : PushInHand
+    private sealed class Consumed(ConsumeContext<SendPush> context, ListenedAcceptanceEvents events) : PushInHand
     {
         public override SendPush Push { get; } = context.Message;
 
@@ -33,7 +33,7 @@ public sealed class SubscriptionSendConsumer(SendStage stage, AcceptanceEvents e
 }
 
 /// <summary>Queue <c>subscription-send</c>.</summary>
-public sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<SubscriptionSendConsumer>
+internal sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<SubscriptionSendConsumer>
 {
     private readonly IOptions<SendingOptions> _options;
 
@@ -51,7 +51,7 @@ public sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<Subs
         IRegistrationContext context)
     {
         endpointConfigurator.ConfigureConsumeTopology = false;
-        endpointConfigurator.OneAtATimeForEachSubscription(consumerConfigurator, context, _options.Value.Concurrency);
+        ((IRabbitMqReceiveEndpointConfigurator)endpointConfigurator).OneAtATimeForEachSubscription(consumerConfigurator, context, _options.Value.Concurrency);
 
         // Exceptions are retried in place, in turn; a push service's answer is redelivered by the consumer, which knows the line.
         endpointConfigurator.UseDelayedRedelivery(redelivery => redelivery.None());

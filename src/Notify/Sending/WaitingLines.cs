@@ -199,10 +199,12 @@ public sealed class WaitingLines : IAsyncDisposable
         return overdue;
     }
 
-    /// <summary>The head of each line, to be sent again to a bus that has forgotten them.</summary>
-    public async Task<IReadOnlyList<ReleasedPush>> HeadsAsync(CancellationToken cancellationToken)
+    /// <summary>The head of each line, to be sent again to a bus that has forgotten them, and with them what was released behind them.</summary>
+    public async Task<IReadOnlyList<ReleasedPush>> TakeHeadsAsync(CancellationToken cancellationToken)
     {
         await using var db = await _store.CreateDbContextAsync(cancellationToken);
+        await db.WaitingLines.Where(line => line.ReleasedThrough > line.Head)
+            .ExecuteUpdateAsync(set => set.SetProperty(line => line.ReleasedThrough, line => line.Head).SetProperty(line => line.ReleaseNext, 1), cancellationToken);
         var rows = await db.WaitingLines.AsNoTracking()
             .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command, push.TraceParent })
             .ToListAsync(cancellationToken);

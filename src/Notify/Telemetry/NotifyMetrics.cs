@@ -51,7 +51,7 @@ public sealed class NotifyMetrics
         _pushesSent = meter.CreateCounter<long>(PushesSent, "{push}", "Pushes given to the send stage by the fan-out");
         _subscriptionChanges = meter.CreateCounter<long>("notify.subscriptions.changes", "{subscription}", "Subscriptions registered, registered again, removed and expired");
         _deliveryLogLag = meter.CreateHistogram("notify.delivery_log.lag", "s", "From an outcome that goes over the bus to its row in the delivery log, of the oldest of a batch", advice: Bounds(LatencyBounds));
-        meter.CreateObservableUpDownCounter("notify.pushes.in_hand", () => InHand.Count, "{push}", "Pushes taken from the bus and not done with");
+        meter.CreateObservableUpDownCounter("notify.pushes.in_hand", () => InHand.Count, "{push}", "Pushes that the send stage is at");
         meter.CreateObservableGauge("notify.pushes.in_hand.oldest", () => InHand.Oldest.TotalSeconds, "s", "How long the push that is at it the longest has been in hand");
         meter.CreateObservableUpDownCounter("notify.push_service.in_flight", () => Each(gates, gate => gate.InFlight), "{request}", "POSTs under way, of the places that a push service has");
         meter.CreateObservableGauge("notify.push_service.breaker", () => Each(gates, gate => (int)gate.Breaker), description: "0: pushes pass; 1: probed; 2: taken to be down, its pushes wait");

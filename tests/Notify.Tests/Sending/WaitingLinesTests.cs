@@ -123,7 +123,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
 
         await using var other = new WaitingLines(_store.Factory, _time, NullLogger<WaitingLines>.Instance);
 
-        Assert.Equal([new ReleasedPush(head, 3, In10Seconds, TraceParent: null)], await other.HeadsAsync(Cancellation));
+        Assert.Equal([new ReleasedPush(head, 3, In10Seconds, TraceParent: null)], await other.TakeHeadsAsync(Cancellation));
         Assert.Equal(behind[..1], await AdvanceAsync(head, attempts: 3, other));
         Assert.Equal(behind[1..], await AdvanceAsync(behind[0]));
         Assert.Empty(await AdvanceAsync(behind[1], lines: other));
@@ -206,6 +206,20 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         Assert.Equal([other], sent);
         Assert.Equal([newer], await AdvanceAsync(other));
         Assert.Empty(await AdvanceAsync(newer));
+    }
+
+    [Fact]
+    public async Task What_was_released_to_a_bus_that_has_forgotten_it_is_released_again()
+    {
+        var head = await HeadAsync();
+        var behind = await AppendAsync(4);
+        await AdvanceAsync(head, attempts: 1);
+        Assert.Equal(behind[1..3], await AdvanceAsync(behind[0]));
+
+        Assert.Equal([behind[1]], (await _lines.TakeHeadsAsync(Cancellation)).Select(released => released.Push));
+
+        Assert.Equal(behind[2..3], await AdvanceAsync(behind[1]));
+        Assert.Equal(behind[3..], await AdvanceAsync(behind[2]));
     }
 
     [Fact]

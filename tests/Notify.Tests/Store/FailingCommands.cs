@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data;
 using System.Data.Common;
 using Microsoft.Data.Sqlite;
@@ -11,7 +12,7 @@ namespace Notify.Tests.Store;
 /// <param name="code">SQLite's code of the error; 5 (SQLITE_BUSY) is waited out, 1 (SQLITE_ERROR) is not.</param>
 public sealed class FailingCommands(Func<SqliteCommand, bool> which, int code) : DbConnectionInterceptor
 {
-    private int _toFail;
+    private ConcurrentQueue<int> _toFail = new();
     private int _failed;
 
     /// <summary>Those of which the SQL has this in it.</summary>
@@ -24,7 +25,10 @@ public sealed class FailingCommands(Func<SqliteCommand, bool> which, int code) :
     public int Failed => Volatile.Read(ref _failed);
 
     /// <summary>The next ones fail.</summary>
-    public void FailNext(int times = 1) => Volatile.Write(ref _toFail, times);
+    public void FailNext(int times = 1) => FailNextWith([.. Enumerable.Repeat(code, times)]);
+
+    /// <summary>The next ones fail, each with its code.</summary>
+    public void FailNextWith(params int[] codes) => Volatile.Write(ref _toFail, new ConcurrentQueue<int>(codes));
 
     /// <inheritdoc />
     public override InterceptionResult<DbConnection> ConnectionCreating(ConnectionCreatingEventData eventData, InterceptionResult<DbConnection> result) =>
@@ -32,10 +36,10 @@ public sealed class FailingCommands(Func<SqliteCommand, bool> which, int code) :
 
     private void FailIfAsked(SqliteCommand command)
     {
-        if (which(command) && Volatile.Read(ref _toFail) > 0 && Interlocked.Decrement(ref _toFail) >= 0)
+        if (which(command) && Volatile.Read(ref _toFail).TryDequeue(out var error))
         {
             Interlocked.Increment(ref _failed);
-            throw new SqliteException("as the test asked", code);
+            throw new SqliteException("as the test asked", error);
         }
     }
 

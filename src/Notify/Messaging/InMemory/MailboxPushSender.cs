@@ -4,6 +4,7 @@ using MassTransit.Events;
 using MassTransit.InMemoryTransport;
 using MassTransit.InMemoryTransport.Configuration;
 using MassTransit.Metadata;
+using MassTransit.Middleware;
 using MassTransit.Transports;
 using MassTransit.Transports.Fabric;
 using Microsoft.Extensions.Options;
@@ -26,22 +27,34 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
     // Places in the send stage for each at a push service: most of a push's time it waits for the store, and those that wait for a push service must leave others a way past it.
     private const int PlacesForEach = 8;
 
+    private static readonly TimeSpan ForUnwinding = TimeSpan.FromSeconds(1);
+
     private static readonly Uri Address = new($"queue:{Queues.SubscriptionSend}");
 
     private readonly IServiceProvider _services;
     private readonly ILogger _logger;
     private readonly Mailboxes<Mailed> _mailboxes;
+    private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _givenUp = new();
+    private readonly CancellationToken _stopBegun;
+    private readonly CancellationToken _giveUp;
+    private readonly IPipe<Failing> _retries;
     private SendStage? _stage;
 
     /// <summary>Empty mailboxes.</summary>
     public MailboxPushSender(IServiceProvider services, IOptions<SendingOptions> options, ILogger<MailboxPushSender> logger)
     {
         (_services, _logger) = (services, logger);
+        (_stopBegun, _giveUp) = (_stopping.Token, _givenUp.Token);
         _mailboxes = new Mailboxes<Mailed>(PlacesForEach * options.Value.Concurrency, HandleAsync);
+        _retries = Pipe.New<Failing>(pipe =>
+        {
+            pipe.RetryTheStore();
+            pipe.UseExecuteAsync(failing => failing.TryAsync());
+        });
     }
 
-    /// <summary>Commands in mailboxes that are not handled yet.</summary>
+    /// <summary>Commands in mailboxes that are not begun.</summary>
     public int Waiting => _mailboxes.Waiting;
 
     // They need each other.
@@ -69,14 +82,31 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Ends what is under way, while the bus can still be told of it.</summary>
+    /// <summary>Ends what is under way, before the bus ends. What waits for its next try is given up at once, everything else when the time for it is over.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        await _mailboxes.EndAsync().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // A test harness stops it once more when all is over.
+        if (_stopBegun.IsCancellationRequested)
+        {
+            return;
+        }
+
+        await _stopping.CancelAsync();
+        var end = _mailboxes.EndAsync();
+        await end.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _givenUp.CancelAsync();
+        await end.WaitAsync(ForUnwinding, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (Waiting > 0)
+        {
+            LogLost(Waiting);
+        }
     }
 
-    public void Dispose() => _givenUp.Dispose();
+    public void Dispose()
+    {
+        _stopping.Dispose();
+        _givenUp.Dispose();
+    }
 
     private static IMessageExchange<InMemoryTransportMessage> ExchangeOf<T>(IBusInstance bus)
         where T : class
@@ -88,6 +118,7 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
     private async Task HandleAsync(Mailed push)
     {
         using var trace = NotifyTracing.Resume(push.TraceParent, "process", ActivityKind.Consumer);
+        NotifyTracing.Name(push.Push.MessageId);
         try
         {
             await Stage.HandleAsync(push);
@@ -98,26 +129,25 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
         }
     }
 
-    // As MassTransit does with a message, whose retries and fault these are; it logs to whatever is set here.
-    private async Task HandleAgainAsync(Mailed push, Exception? failure)
+    private async Task HandleAgainAsync(Mailed push, Exception failure)
     {
         try
         {
-            LogContext.ConfigureCurrentLogContextIfNull(_services);
-            await Retries.RetryTheStoreAsync(
-                () => Interlocked.Exchange(ref failure, null) is { } first ? Task.FromException(first) : Stage.HandleAsync(push), push.CancellationToken);
+            await _retries.Send(new Failing(this, push, failure));
         }
-        catch (OperationCanceledException) when (push.CancellationToken.IsCancellationRequested)
+        catch (Exception) when (_stopBegun.IsCancellationRequested)
         {
             // It ends with the process, as what waits in mailboxes does.
         }
         catch (Exception exception)
         {
+            Activity.Current?.SetStatus(ActivityStatusCode.Error, exception.GetType().Name);
             LogFailed(exception, push.Push.MessageId, push.Push.SubscriptionId);
             await TellAsync(push.Push, exception);
         }
     }
 
+    // As MassTransit does of a message.
     private async Task TellAsync(SendPush push, Exception exception)
     {
         try
@@ -130,11 +160,36 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
         }
     }
 
+    [LoggerMessage(LogLevel.Warning, "A try of the push of message {MessageId} to subscription {SubscriptionId} failed")]
+    private partial void LogFailing(Exception exception, Guid messageId, Guid subscriptionId);
+
     [LoggerMessage(LogLevel.Error, "The push of message {MessageId} to subscription {SubscriptionId} failed in the send stage, and is given up")]
     private partial void LogFailed(Exception exception, Guid messageId, Guid subscriptionId);
 
     [LoggerMessage(LogLevel.Warning, "The bus could not be told that the push of message {MessageId} to subscription {SubscriptionId} failed")]
     private partial void LogUntold(Exception exception, Guid messageId, Guid subscriptionId);
+
+    [LoggerMessage(LogLevel.Warning, "{Count} pushes that waited in mailboxes end with the process")]
+    private partial void LogLost(int count);
+
+    // A push whose first try has failed; the first of the tries here is that one.
+    private sealed class Failing(MailboxPushSender sender, Mailed push, Exception failure) : BasePipeContext(sender._stopBegun)
+    {
+        private Exception? _failure = failure;
+
+        public async Task TryAsync()
+        {
+            try
+            {
+                await (Interlocked.Exchange(ref _failure, null) is { } first ? Task.FromException(first) : sender.Stage.HandleAsync(push));
+            }
+            catch (Exception exception)
+            {
+                sender.LogFailing(exception, push.Push.MessageId, push.Push.SubscriptionId);
+                throw;
+            }
+        }
+    }
 
     private sealed class Mailed(MailboxPushSender sender, SendPush push, int? attemptsInLine, string? traceParent) : PushInHand
     {
@@ -146,7 +201,7 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
 
         public override bool IsRedelivered => false;
 
-        public override CancellationToken CancellationToken { get; } = sender._givenUp.Token;
+        public override CancellationToken CancellationToken { get; } = sender._giveUp;
 
         public override Task PublishAsync<T>(T message) => sender.Bus.Publish(message, CancellationToken);
 

@@ -6,7 +6,7 @@ namespace Notify.Messaging.InMemory;
 /// A mailbox for each subscription: what is put in is handled one at a time, in its order, and of many mailboxes at once. A mailbox is there only while something is in it.
 /// </summary>
 /// <param name="places">How many are handled at once, of all mailboxes.</param>
-/// <param name="handle">Handles one; it must not throw.</param>
+/// <param name="handle">Handles one, and tells what goes wrong by itself: an exception only ends it.</param>
 internal sealed class Mailboxes<T>(int places, Func<T, Task> handle)
 {
     // Of each mailbox what waits behind the one that has its turn; null while nothing does.
@@ -20,7 +20,7 @@ internal sealed class Mailboxes<T>(int places, Func<T, Task> handle)
     private int _waiting;
     private bool _isEnding;
 
-    /// <summary>How many are not handled yet.</summary>
+    /// <summary>How many are not begun.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
 
     /// <summary>Puts one into the mailbox of its subscription, behind those that are there.</summary>
@@ -46,11 +46,7 @@ internal sealed class Mailboxes<T>(int places, Func<T, Task> handle)
             _taken++;
         }
 
-        // Whoever comes first must not have all that follows in their trace.
-        using (ExecutionContext.SuppressFlow())
-        {
-            _ = Task.Run(() => HandleAllAsync(subscription, item));
-        }
+        Start(subscription, item);
     }
 
     /// <summary>Begins nothing any more, and comes to an end with what is under way.</summary>
@@ -65,12 +61,21 @@ internal sealed class Mailboxes<T>(int places, Func<T, Task> handle)
         return _ended.Task;
     }
 
+    private void Start(Guid subscription, T item)
+    {
+        // Whoever comes first must not have all that follows in their trace.
+        using (ExecutionContext.SuppressFlow())
+        {
+            _ = Task.Run(() => HandleAllAsync(subscription, item));
+        }
+    }
+
     // One place: what has its turn next gets it.
     private async Task HandleAllAsync(Guid subscription, T item)
     {
         do
         {
-            await handle(item);
+            await handle(item).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         while (TakeNext(ref subscription, ref item));
     }

@@ -5,7 +5,6 @@ using MassTransit.Logging;
 using MassTransit.RabbitMqTransport;
 using MassTransit.Serialization;
 using Notify.Contracts;
-using Notify.Deliveries;
 using RabbitMQ.Client;
 
 namespace Notify.Messaging.RabbitMq;
@@ -19,7 +18,7 @@ namespace Notify.Messaging.RabbitMq;
 /// much later.</para>
 /// <para>The one that asks is published past MassTransit, which takes an event that comes back for an error, logs it, and has the push fail.</para>
 /// </remarks>
-internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEvents, IAsyncDisposable
+internal sealed class ListenedAcceptanceEvents(TimeProvider time) : IAsyncDisposable
 {
     private static readonly SystemTextJsonMessageSerializer Serializer = new();
 
@@ -27,12 +26,12 @@ internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEv
     private IConnection? _connection;
     private IChannel? _channel;
 
-    /// <inheritdoc />
-    public override async Task PublishAsync(ConsumeContext context, PushAccepted accepted)
+    /// <summary>Returns when the bus has it, or nobody listens.</summary>
+    public async Task PublishAsync(ConsumeContext context, PushAccepted accepted)
     {
         if (await _listeners.MayHearAsync(() => AskAsync(context, accepted)))
         {
-            await base.PublishAsync(context, accepted);
+            await context.Publish(accepted, context.CancellationToken);
         }
     }
 
@@ -78,7 +77,7 @@ internal sealed class ListenedAcceptanceEvents(TimeProvider time) : AcceptanceEv
             }
 
             // MassTransit knows what to do about it.
-            await base.PublishAsync(context, accepted);
+            await context.Publish(accepted, context.CancellationToken);
             return true;
         }
     }

@@ -19,14 +19,18 @@ internal static class RabbitMqSetup
         .AddSingleton<LaneStop>()
         .AddHostedService(provider => provider.GetRequiredService<LaneStop>())
         .AddSingleton<PushSender, LanePushSender>()
-        .AddSingleton<AcceptanceEvents, ListenedAcceptanceEvents>()
+        .AddSingleton<ListenedAcceptanceEvents>()
         .AddHostedService<LaneCheck>();
 
-    public static void UseNotifyRabbitMq(this IBusRegistrationConfigurator bus, RabbitMqAddress address, IConfiguration configuration) => bus.UsingRabbitMq((context, rabbit) =>
+    public static void UseNotifyRabbitMq(this IBusRegistrationConfigurator bus, RabbitMqAddress address, IConfiguration configuration)
     {
-        rabbit.ConfigureMessages(configuration);
-        Configure(context, rabbit, address);
-    });
+        bus.AddConsumer<SubscriptionSendConsumer, SubscriptionSendConsumerDefinition>();
+        bus.UsingRabbitMq((context, rabbit) =>
+        {
+            rabbit.ConfigureMessages(configuration);
+            Configure(context, rabbit, address);
+        });
+    }
 
     private static void Configure(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, RabbitMqAddress address)
     {
