@@ -25,16 +25,13 @@ public static class ContentEncryption
     /// <summary>RFC 8188, section 2: the delimiter that ends the last record. No padding follows it.</summary>
     private const byte LastRecordDelimiter = 0x02;
 
-    /// <summary>RFC 8188, section 2: AEAD_AES_128_GCM has a tag of 16 bytes.</summary>
-    private const int TagLength = 16;
-
     /// <summary>Bytes of the body for so many bytes of content: 103 more, header, delimiter and tag.</summary>
     /// <exception cref="ArgumentException">The number is negative or more than <see cref="PushMessage.MaxContentLength"/>.</exception>
     public static int GetEncryptedLength(int contentLength)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(contentLength);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(contentLength, PushMessage.MaxContentLength);
-        return HeaderLength + contentLength + 1 + TagLength;
+        return HeaderLength + contentLength + 1 + Primitives.TagLength;
     }
 
     /// <summary>Encrypts content for a subscription. Content and destination may overlap.</summary>
@@ -47,7 +44,7 @@ public static class ContentEncryption
     {
         Span<byte> salt = stackalloc byte[SaltLength];
         RandomNumberGenerator.Fill(salt);
-        return Encrypt(subscription, content, destination, salt, KeyAgreement.Default, asPrivate: []);
+        return Encrypt(subscription, content, destination, salt, Primitives.Default, asPrivate: []);
     }
 
     /// <summary>
@@ -55,7 +52,7 @@ public static class ContentEncryption
     /// destination, (2) agree on ecdh_secret, (3) derive IKM for this pair of keys, (4) derive CEK and NONCE for this salt, (5) encrypt in place.
     /// </summary>
     internal static int Encrypt(
-        PushSubscription subscription, ReadOnlySpan<byte> content, Span<byte> destination, ReadOnlySpan<byte> salt, KeyAgreement agreement, ReadOnlySpan<byte> asPrivate)
+        PushSubscription subscription, ReadOnlySpan<byte> content, Span<byte> destination, ReadOnlySpan<byte> salt, Primitives primitives, ReadOnlySpan<byte> asPrivate)
     {
         var length = GetEncryptedLength(content.Length);
         if (destination.Length < length)
@@ -65,7 +62,7 @@ public static class ContentEncryption
 
         // 1. The content moves first, so that it may lie where the header goes.
         var body = destination[..length];
-        var record = body[HeaderLength..^TagLength];
+        var record = body[HeaderLength..^Primitives.TagLength];
         content.CopyTo(record);
         record[^1] = LastRecordDelimiter;
         salt.CopyTo(body);
@@ -73,8 +70,8 @@ public static class ContentEncryption
         body[KeyIdOffset - 1] = P256.PointLength;
         var asPublic = body[KeyIdOffset..HeaderLength];
 
-        Span<byte> secrets = stackalloc byte[KeyAgreement.SecretLength + (2 * KeyDerivation.PrkLength) + KeyDerivation.IkmLength + KeyDerivation.CekLength + KeyDerivation.NonceLength];
-        var ecdhSecret = secrets[..KeyAgreement.SecretLength];
+        Span<byte> secrets = stackalloc byte[Primitives.SecretLength + (2 * KeyDerivation.PrkLength) + KeyDerivation.IkmLength + KeyDerivation.CekLength + KeyDerivation.NonceLength];
+        var ecdhSecret = secrets[..Primitives.SecretLength];
         var prkKey = secrets.Slice(ecdhSecret.Length, KeyDerivation.PrkLength);
         var ikm = secrets.Slice(ecdhSecret.Length + prkKey.Length, KeyDerivation.IkmLength);
         var prk = secrets.Slice(ecdhSecret.Length + prkKey.Length + ikm.Length, KeyDerivation.PrkLength);
@@ -85,29 +82,29 @@ public static class ContentEncryption
             // 2.
             if (asPrivate.IsEmpty)
             {
-                agreement.Agree(subscription, asPublic, ecdhSecret);
+                primitives.Agree(subscription, asPublic, ecdhSecret);
             }
             else
             {
-                agreement.Agree(subscription, asPrivate, asPublic, ecdhSecret);
+                primitives.Agree(subscription, asPrivate, asPublic, ecdhSecret);
             }
 
             // 3.
-            KeyDerivation.DerivePrkKey(subscription.AuthSecret, ecdhSecret, prkKey);
-            KeyDerivation.DeriveIkm(prkKey, subscription.UaPublic, asPublic, ikm);
+            KeyDerivation.DerivePrkKey(primitives, subscription.AuthSecret, ecdhSecret, prkKey);
+            KeyDerivation.DeriveIkm(primitives, prkKey, subscription.UaPublic, asPublic, ikm);
 
             // 4.
-            KeyDerivation.DerivePrk(salt, ikm, prk);
-            KeyDerivation.DeriveCek(prk, cek);
-            KeyDerivation.DeriveNonce(prk, nonce);
+            KeyDerivation.DerivePrk(primitives, salt, ikm, prk);
+            KeyDerivation.DeriveCek(primitives, prk, cek);
+            KeyDerivation.DeriveNonce(primitives, prk, nonce);
 
             // 5.
-            using var aes = new AesGcm(cek, TagLength);
-            aes.Encrypt(nonce, record, record, body[^TagLength..]);
+            primitives.Encrypt(cek, nonce, record, body[^Primitives.TagLength..]);
         }
         finally
         {
             CryptographicOperations.ZeroMemory(secrets);
+            primitives.Forget();
         }
 
         return length;

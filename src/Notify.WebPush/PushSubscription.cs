@@ -80,7 +80,7 @@ public sealed class PushSubscription
                 "keys.p256dh must be an uncompressed point: its first byte must be 0x04.");
         }
 
-        if (!KeyAgreement.Default.IsOnCurve(uaPublic))
+        if (!Primitives.Default.IsOnCurve(uaPublic))
         {
             throw new PushSubscriptionException(PushSubscriptionException.InvalidKeys,
                 "keys.p256dh is no point on the curve P-256: send the text PushSubscription.toJSON() gives, unchanged.");

@@ -9,7 +9,7 @@ namespace Notify.Benchmarks;
 [MemoryDiagnoser]
 public class EncryptionBenchmark
 {
-    private static readonly PortableKeyAgreement Portable = new();
+    private static readonly PortablePrimitives Portable = new();
 
     private readonly PushSubscription _subscription = CreateSubscription();
     private readonly byte[] _destination = new byte[4096];

@@ -9,15 +9,16 @@ namespace Notify.WebPush.Tests;
 
 public class ContentEncryptionTests
 {
-    [Fact]
-    public void The_message_of_RFC_8291_section_5_comes_out_byte_for_byte()
+    [Theory]
+    [MemberData(nameof(PrimitivesTests.Ways), MemberType = typeof(PrimitivesTests))]
+    public void The_message_of_RFC_8291_section_5_comes_out_byte_for_byte(string way)
     {
         var subscription = Rfc8291.UserAgent.Subscribe();
         Assert.Equal(Rfc8291.UaPublic, subscription.P256dh);
         var plaintext = Encoding.UTF8.GetBytes(Rfc8291.Plaintext);
         var body = new byte[ContentEncryption.GetEncryptedLength(plaintext.Length)];
 
-        var length = ContentEncryption.Encrypt(subscription, plaintext, body, Rfc8291.Decode(Rfc8291.Salt), KeyAgreement.Default, Rfc8291.Decode(Rfc8291.AsPrivate));
+        var length = ContentEncryption.Encrypt(subscription, plaintext, body, Rfc8291.Decode(Rfc8291.Salt), PrimitivesTests.Of(way), Rfc8291.Decode(Rfc8291.AsPrivate));
 
         Assert.Equal(body.Length, length);
         Assert.Equal(Rfc8291.Body, Base64Url.EncodeToString(body));

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace Notify.WebPush;
 
 /// <summary>By the base class library, on every system. It checks keys again and again, which costs three times what the curve does.</summary>
-internal sealed class PortableKeyAgreement : KeyAgreement
+internal sealed class PortablePrimitives : Primitives
 {
     internal override bool IsOnCurve(ReadOnlySpan<byte> point)
     {
@@ -36,6 +36,18 @@ internal sealed class PortableKeyAgreement : KeyAgreement
         {
             CryptographicOperations.ZeroMemory(d);
         }
+    }
+
+    internal override void Hmac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> data, Span<byte> mac) => HMACSHA256.HashData(key, data, mac);
+
+    internal override void Encrypt(ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, Span<byte> text, Span<byte> tag)
+    {
+        using var aes = new AesGcm(key, TagLength);
+        aes.Encrypt(nonce, text, text, tag);
+    }
+
+    internal override void Forget()
+    {
     }
 
     private static void Agree(PushSubscription subscription, ECDiffieHellman asPrivateKey, Span<byte> asPublic, Span<byte> ecdhSecret)
