@@ -5,7 +5,8 @@ namespace Notify.Benchmarks.Load;
 
 /// <summary>
 /// Pushes a second on the whole way, from events published to the push service's answers, with everything on this machine: Notify, the same with a consumer that does
-/// nothing, and a worker in Node, in interleaved rounds; with <c>--builds</c> other builds of Notify too. Each round starts its worker anew and warms it up first.
+/// nothing, and a worker in Node; with <c>--builds</c> other builds of Notify too. Each has a broker, a database and a push service of its own. A round starts all workers
+/// anew and warms them up, and then takes them in turn, again and again: a machine's moods last longer than one turn.
 /// </summary>
 internal static class WholeWay
 {
@@ -14,7 +15,8 @@ internal static class WholeWay
 
     public static async Task RunAsync(string[] args)
     {
-        var rounds = Number(args, "--rounds", 3);
+        var rounds = Number(args, "--rounds", 2);
+        var takes = Number(args, "--takes", 8);
         var pushes = Number(args, "--pushes", 40_000);
         var warmUp = Number(args, "--warm-up", 35);
         var only = Text(args, "--only");
@@ -36,22 +38,33 @@ internal static class WholeWay
             cases = [.. cases, new(build, stage => stage.StartBuildAsync(build), pushes)];
         }
 
-        await using var stage = await LoadStage.StartAsync(Users, PerUser);
-        for (var round = 1; round <= rounds; round++)
+        var stages = new List<LoadStage>();
+        try
         {
-            foreach (var known in cases)
+            foreach (var _ in cases)
             {
-                await MeasureAsync(stage, known, warmUp);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}, {known.Name}: {known.Rates[^1]:0} pushes a second; µs a push: {Stages(known, known.Times.Count - 1)}"));
+                stages.Add(await LoadStage.StartAsync(Users, PerUser));
+            }
+
+            for (var round = 1; round <= rounds; round++)
+            {
+                await MeasureAsync(round, [.. cases.Zip(stages)], warmUp, takes);
+            }
+        }
+        finally
+        {
+            foreach (var stage in stages)
+            {
+                await stage.DisposeAsync();
             }
         }
 
         Console.WriteLine();
-        Console.WriteLine("| | pushes/s | of the first | µs of processor time a push: worker, broker, database, push service, publisher |");
+        Console.WriteLine("| | pushes/s | of the first, turn by turn | µs of processor time a push: worker, broker, database, push service, publisher |");
         Console.WriteLine("| --- | ---: | ---: | --- |");
         foreach (var known in cases)
         {
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {known.Name} | {Median(known.Rates):N0} | {Median(known.Rates) / Median(cases[0].Rates):0.00} | {Stages(known, null)} |"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {known.Name} | {Median(known.Rates):N0} | {Median(known.Rates.Zip(cases[0].Rates, (rate, first) => rate / first)):0.00} | {Stages(known, null)} |"));
         }
     }
 
@@ -68,15 +81,40 @@ internal static class WholeWay
     private static string Stages(Case known, int? round) => string.Join(" + ", known.Times[0].Keys.Select(stage =>
         (round is { } index ? known.Times[index][stage] : Median(known.Times.Select(times => times[stage]))).ToString("0", CultureInfo.InvariantCulture)));
 
-    private static async Task MeasureAsync(LoadStage stage, Case known, int warmUp)
+    private static async Task MeasureAsync(int round, IReadOnlyList<(Case Case, LoadStage Stage)> cases, int warmUp, int takes)
     {
-        await using var worker = await known.StartAsync(stage);
+        var workers = new List<WorkerProcess>();
+        try
+        {
+            foreach (var (known, stage) in cases)
+            {
+                workers.Add(await known.StartAsync(stage));
+                await Measurement.WarmUpAsync(stage, workers[^1], warmUp, known.ToNode, known.IsNothing);
+            }
 
-        await Measurement.WarmUpAsync(stage, worker, warmUp, known.ToNode, known.IsNothing);
-        var measured = await Measurement.TakeAsync(stage, worker, known.Pushes, known.ToNode, known.IsNothing);
-        known.Rates.Add(measured.Rate);
-        known.Times.Add(measured.Microseconds);
-        await worker.StopAsync();
+            for (var take = 1; take <= takes; take++)
+            {
+                foreach (var ((known, stage), worker) in cases.Zip(workers))
+                {
+                    var measured = await Measurement.TakeAsync(stage, worker, known.Pushes, known.ToNode, known.IsNothing);
+                    known.Rates.Add(measured.Rate);
+                    known.Times.Add(measured.Microseconds);
+                    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}, {take}, {known.Name}: {measured.Rate:0} pushes a second; µs a push: {Stages(known, known.Times.Count - 1)}"));
+                }
+            }
+
+            foreach (var worker in workers)
+            {
+                await worker.StopAsync();
+            }
+        }
+        finally
+        {
+            foreach (var worker in workers)
+            {
+                await worker.DisposeAsync();
+            }
+        }
     }
 
     private sealed record Case(string Name, Func<LoadStage, Task<WorkerProcess>> StartAsync, int Pushes, bool ToNode = false, bool IsNothing = false)
