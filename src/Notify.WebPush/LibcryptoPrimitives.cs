@@ -1,15 +1,13 @@
 using System.Buffers.Text;
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
 namespace Notify.WebPush;
 
 /// <summary>
-/// By OpenSSL's libcrypto, version 3, which the base class library uses on Linux as well. Public calls alone, none of them deprecated (OpenSSL 3, man EC_POINT_new, EC_POINT_add,
-/// BN_bin2bn, EVP_MAC, EVP_EncryptInit, OSSL_PARAM_BLD).
+/// By OpenSSL's libcrypto, version 3, which the base class library uses on Linux as well.
 /// </summary>
-/// <remarks>docs/adr/0015-curve-arithmetic.md weighs it. Each thread has objects of its own, since libcrypto's are not to be shared.</remarks>
-internal sealed partial class LibcryptoPrimitives : Primitives
+/// <remarks>docs/adr/0015-curve-arithmetic.md and 0025-hmac-and-aes-by-libcrypto.md weigh it. Each thread has objects of its own, since libcrypto's are not to be shared.</remarks>
+internal sealed class LibcryptoPrimitives : Primitives
 {
     // EVP_CTRL_AEAD_GET_TAG.
     private const int GetTag = 0x10;
@@ -51,12 +49,12 @@ internal sealed partial class LibcryptoPrimitives : Primitives
     internal override bool IsOnCurve(ReadOnlySpan<byte> point)
     {
         var context = t_context ??= new Context();
-        if (IsUncompressed(point) && Native.EC_POINT_oct2point(context.Group, context.Point, point, P256.PointLength, 0) == 1)
+        if (IsUncompressed(point) && Libcrypto.EC_POINT_oct2point(context.Group, context.Point, point, P256.PointLength, 0) == 1)
         {
             return true;
         }
 
-        Native.ERR_clear_error();
+        Libcrypto.ERR_clear_error();
         return false;
     }
 
@@ -91,25 +89,25 @@ internal sealed partial class LibcryptoPrimitives : Primitives
 
         var context = t_context ??= new Context();
         Span<byte> point = stackalloc byte[P256.PointLength];
-        var (shared, numbers) = (Native.EC_POINT_new(context.Group), Native.BN_CTX_new());
+        var (shared, numbers) = (Libcrypto.EC_POINT_new(context.Group), Libcrypto.BN_CTX_new());
         try
         {
-            ThrowIfNot(shared != 0 && numbers != 0 && Native.BN_bin2bn(asPrivate, asPrivate.Length, context.Scalar) == context.Scalar);
-            ThrowIfNot(Native.EC_POINT_mul(context.Group, context.Point, context.Scalar, 0, 0, numbers) == 1);
-            ThrowIfNot(Native.EC_POINT_point2oct(context.Group, context.Point, P256.Uncompressed, asPublic, P256.PointLength, numbers) == P256.PointLength);
-            ThrowIfNot(Native.EC_POINT_oct2point(context.Group, context.Point, uaPublic, P256.PointLength, numbers) == 1);
-            ThrowIfNot(Native.EC_POINT_mul(context.Group, shared, 0, context.Point, context.Scalar, numbers) == 1);
-            ThrowIfNot(Native.EC_POINT_point2oct(context.Group, shared, P256.Uncompressed, point, P256.PointLength, numbers) == P256.PointLength);
+            ThrowIfNot(shared != 0 && numbers != 0 && Libcrypto.BN_bin2bn(asPrivate, asPrivate.Length, context.Scalar) == context.Scalar);
+            ThrowIfNot(Libcrypto.EC_POINT_mul(context.Group, context.Point, context.Scalar, 0, 0, numbers) == 1);
+            ThrowIfNot(Libcrypto.EC_POINT_point2oct(context.Group, context.Point, P256.Uncompressed, asPublic, P256.PointLength, numbers) == P256.PointLength);
+            ThrowIfNot(Libcrypto.EC_POINT_oct2point(context.Group, context.Point, uaPublic, P256.PointLength, numbers) == 1);
+            ThrowIfNot(Libcrypto.EC_POINT_mul(context.Group, shared, 0, context.Point, context.Scalar, numbers) == 1);
+            ThrowIfNot(Libcrypto.EC_POINT_point2oct(context.Group, shared, P256.Uncompressed, point, P256.PointLength, numbers) == P256.PointLength);
             point.Slice(1, SecretLength).CopyTo(ecdhSecret);
         }
         finally
         {
             CryptographicOperations.ZeroMemory(point);
-            Native.BN_clear(context.Scalar);
-            Native.EC_POINT_clear_free(shared);
+            Libcrypto.BN_clear(context.Scalar);
+            Libcrypto.EC_POINT_clear_free(shared);
 
             // Its scratch numbers keep coordinates of the shared point, and where OpenSSL has no assembly for the curve, the scalar; this clears them.
-            Native.BN_CTX_free(numbers);
+            Libcrypto.BN_CTX_free(numbers);
         }
     }
 
@@ -121,7 +119,7 @@ internal sealed partial class LibcryptoPrimitives : Primitives
     {
         if (!TryForget())
         {
-            Native.ERR_clear_error();
+            Libcrypto.ERR_clear_error();
             t_context?.Dispose();
             t_context = null;
         }
@@ -129,7 +127,7 @@ internal sealed partial class LibcryptoPrimitives : Primitives
 
     // Another key, here of zeros, overwrites all that comes of the one before.
     private static bool TryForget() => t_context is not { } context
-        || (Native.EVP_MAC_init(context.Mac, stackalloc byte[HMACSHA256.HashSizeInBytes], HMACSHA256.HashSizeInBytes, 0) == 1 && Native.EVP_CIPHER_CTX_reset(context.Aes) == 1);
+        || (Libcrypto.EVP_MAC_init(context.Mac, stackalloc byte[HMACSHA256.HashSizeInBytes], HMACSHA256.HashSizeInBytes, 0) == 1 && Libcrypto.EVP_CIPHER_CTX_reset(context.Aes) == 1);
 
     private static void ComputeHmac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> data, Span<byte> mac)
     {
@@ -140,9 +138,9 @@ internal sealed partial class LibcryptoPrimitives : Primitives
         }
 
         var context = t_context ??= new Context();
-        ThrowIfNot(Native.EVP_MAC_init(context.Mac, key, (nuint)key.Length, 0) == 1);
-        ThrowIfNot(Native.EVP_MAC_update(context.Mac, data, (nuint)data.Length) == 1);
-        ThrowIfNot(Native.EVP_MAC_final(context.Mac, mac, out var length, (nuint)mac.Length) == 1 && length == (nuint)mac.Length);
+        ThrowIfNot(Libcrypto.EVP_MAC_init(context.Mac, key, (nuint)key.Length, 0) == 1);
+        ThrowIfNot(Libcrypto.EVP_MAC_update(context.Mac, data, (nuint)data.Length) == 1);
+        ThrowIfNot(Libcrypto.EVP_MAC_final(context.Mac, mac, out var length, (nuint)mac.Length) == 1 && length == (nuint)mac.Length);
     }
 
     private static void EncryptInPlace(ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, Span<byte> text, Span<byte> tag)
@@ -153,12 +151,12 @@ internal sealed partial class LibcryptoPrimitives : Primitives
         }
 
         var context = t_context ??= new Context();
-        ThrowIfNot(Native.EVP_EncryptInit_ex2(context.Aes, context.Aes128Gcm, key, nonce, 0) == 1);
-        ThrowIfNot(Native.EVP_EncryptUpdate(context.Aes, text, out var length, text, text.Length) == 1 && length == text.Length);
+        ThrowIfNot(Libcrypto.EVP_EncryptInit_ex2(context.Aes, context.Aes128Gcm, key, nonce, 0) == 1);
+        ThrowIfNot(Libcrypto.EVP_EncryptUpdate(context.Aes, text, out var length, text, text.Length) == 1 && length == text.Length);
 
         // There is no last block to be written.
-        ThrowIfNot(Native.EVP_EncryptFinal_ex(context.Aes, tag, out length) == 1 && length == 0);
-        ThrowIfNot(Native.EVP_CIPHER_CTX_ctrl(context.Aes, GetTag, TagLength, tag) == 1);
+        ThrowIfNot(Libcrypto.EVP_EncryptFinal_ex(context.Aes, tag, out length) == 1 && length == 0);
+        ThrowIfNot(Libcrypto.EVP_CIPHER_CTX_ctrl(context.Aes, GetTag, TagLength, tag) == 1);
     }
 
     private static bool IsPrivateKey(ReadOnlySpan<byte> scalar) => scalar.Length == P256.ScalarLength && scalar.IndexOfAnyExcept((byte)0) >= 0 && scalar.SequenceCompareTo(Order) < 0;
@@ -170,7 +168,7 @@ internal sealed partial class LibcryptoPrimitives : Primitives
         if (!isDone)
         {
             // Else the next to fail in this thread, the base class library perhaps, would report this.
-            Native.ERR_clear_error();
+            Libcrypto.ERR_clear_error();
             throw new CryptographicException("libcrypto could not compute what a message is encrypted with.");
         }
     }
@@ -248,12 +246,12 @@ internal sealed partial class LibcryptoPrimitives : Primitives
             GC.SuppressFinalize(this);
             try
             {
-                Group = Native.EC_GROUP_new_by_curve_name(Prime256v1);
-                Scalar = Native.BN_new();
-                Point = Group == 0 ? 0 : Native.EC_POINT_new(Group);
+                Group = Libcrypto.EC_GROUP_new_by_curve_name(Prime256v1);
+                Scalar = Libcrypto.BN_new();
+                Point = Group == 0 ? 0 : Libcrypto.EC_POINT_new(Group);
                 Mac = NewMac();
-                Aes = Native.EVP_CIPHER_CTX_new();
-                Aes128Gcm = Native.EVP_CIPHER_fetch(0, "AES-128-GCM", null);
+                Aes = Libcrypto.EVP_CIPHER_CTX_new();
+                Aes128Gcm = Libcrypto.EVP_CIPHER_fetch(0, "AES-128-GCM", null);
                 ThrowIfNot(Group != 0 && Scalar != 0 && Point != 0 && Aes != 0 && Aes128Gcm != 0);
             }
             catch (CryptographicException)
@@ -276,152 +274,38 @@ internal sealed partial class LibcryptoPrimitives : Primitives
 
         private static nint NewMac()
         {
-            var (hmac, builder) = (Native.EVP_MAC_fetch(0, "HMAC", null), Native.OSSL_PARAM_BLD_new());
+            var (hmac, builder) = (Libcrypto.EVP_MAC_fetch(0, "HMAC", null), Libcrypto.OSSL_PARAM_BLD_new());
             nint mac = 0, parameters = 0;
             try
             {
                 // It keeps the addresses: these two stand in the program itself, with a zero behind them, and so stay where they are.
-                ThrowIfNot(hmac != 0 && builder != 0 && Native.OSSL_PARAM_BLD_push_utf8_string(builder, "digest"u8, "SHA256"u8, 0) == 1);
-                (mac, parameters) = (Native.EVP_MAC_CTX_new(hmac), Native.OSSL_PARAM_BLD_to_param(builder));
-                ThrowIfNot(mac != 0 && parameters != 0 && Native.EVP_MAC_CTX_set_params(mac, parameters) == 1);
+                ThrowIfNot(hmac != 0 && builder != 0 && Libcrypto.OSSL_PARAM_BLD_push_utf8_string(builder, "digest"u8, "SHA256"u8, 0) == 1);
+                (mac, parameters) = (Libcrypto.EVP_MAC_CTX_new(hmac), Libcrypto.OSSL_PARAM_BLD_to_param(builder));
+                ThrowIfNot(mac != 0 && parameters != 0 && Libcrypto.EVP_MAC_CTX_set_params(mac, parameters) == 1);
                 return mac;
             }
             catch (CryptographicException)
             {
-                Native.EVP_MAC_CTX_free(mac);
+                Libcrypto.EVP_MAC_CTX_free(mac);
                 throw;
             }
             finally
             {
-                Native.OSSL_PARAM_free(parameters);
-                Native.OSSL_PARAM_BLD_free(builder);
-                Native.EVP_MAC_free(hmac);
+                Libcrypto.OSSL_PARAM_free(parameters);
+                Libcrypto.OSSL_PARAM_BLD_free(builder);
+                Libcrypto.EVP_MAC_free(hmac);
             }
         }
 
         // Each takes null.
         private void Free()
         {
-            Native.EVP_CIPHER_CTX_free(Aes);
-            Native.EVP_CIPHER_free(Aes128Gcm);
-            Native.EVP_MAC_CTX_free(Mac);
-            Native.EC_POINT_clear_free(Point);
-            Native.BN_clear_free(Scalar);
-            Native.EC_GROUP_free(Group);
+            Libcrypto.EVP_CIPHER_CTX_free(Aes);
+            Libcrypto.EVP_CIPHER_free(Aes128Gcm);
+            Libcrypto.EVP_MAC_CTX_free(Mac);
+            Libcrypto.EC_POINT_clear_free(Point);
+            Libcrypto.BN_clear_free(Scalar);
+            Libcrypto.EC_GROUP_free(Group);
         }
-    }
-
-    private static partial class Native
-    {
-        private const string Libcrypto = "libcrypto.so.3";
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nint EC_GROUP_new_by_curve_name(int nid);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void EC_GROUP_free(nint group);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nint EC_POINT_new(nint group);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void EC_POINT_clear_free(nint point);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EC_POINT_oct2point(nint group, nint point, ReadOnlySpan<byte> octets, nuint length, nint numbers);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nuint EC_POINT_point2oct(nint group, nint point, int form, Span<byte> octets, nuint length, nint numbers);
-
-        /// <summary>result = generatorScalar · G + pointScalar · point; null leaves a summand out.</summary>
-        [LibraryImport(Libcrypto)]
-        internal static partial int EC_POINT_mul(nint group, nint result, nint generatorScalar, nint point, nint pointScalar, nint numbers);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nint BN_CTX_new();
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void BN_CTX_free(nint numbers);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nint BN_new();
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nint BN_bin2bn(ReadOnlySpan<byte> bytes, int length, nint number);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void BN_clear(nint number);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void BN_clear_free(nint number);
-
-        [LibraryImport(Libcrypto, StringMarshalling = StringMarshalling.Utf8)]
-        internal static partial nint EVP_MAC_fetch(nint library, string algorithm, string? properties);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void EVP_MAC_free(nint algorithm);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nint EVP_MAC_CTX_new(nint algorithm);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EVP_MAC_CTX_set_params(nint mac, nint parameters);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void EVP_MAC_CTX_free(nint mac);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EVP_MAC_init(nint mac, ReadOnlySpan<byte> key, nuint length, nint parameters);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EVP_MAC_update(nint mac, ReadOnlySpan<byte> data, nuint length);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EVP_MAC_final(nint mac, Span<byte> destination, out nuint length, nuint size);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nint OSSL_PARAM_BLD_new();
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int OSSL_PARAM_BLD_push_utf8_string(nint builder, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, nuint size);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nint OSSL_PARAM_BLD_to_param(nint builder);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void OSSL_PARAM_BLD_free(nint builder);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void OSSL_PARAM_free(nint parameters);
-
-        [LibraryImport(Libcrypto, StringMarshalling = StringMarshalling.Utf8)]
-        internal static partial nint EVP_CIPHER_fetch(nint library, string algorithm, string? properties);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void EVP_CIPHER_free(nint cipher);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial nint EVP_CIPHER_CTX_new();
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EVP_CIPHER_CTX_reset(nint context);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void EVP_CIPHER_CTX_free(nint context);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EVP_CIPHER_CTX_ctrl(nint context, int type, int argument, Span<byte> value);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EVP_EncryptInit_ex2(nint context, nint cipher, ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, nint parameters);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EVP_EncryptUpdate(nint context, Span<byte> destination, out int length, ReadOnlySpan<byte> source, int sourceLength);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial int EVP_EncryptFinal_ex(nint context, Span<byte> destination, out int length);
-
-        [LibraryImport(Libcrypto)]
-        internal static partial void ERR_clear_error();
     }
 }

@@ -16,9 +16,9 @@ public class PrimitivesTests
 
     private static readonly Primitives Portable = new PortablePrimitives();
 
-    private static readonly Lazy<Primitives> TheOther = new(() => LibcryptoPrimitives.TryCreate() ?? throw new InvalidOperationException("libcrypto is not there."));
+    private static readonly Lazy<Primitives> ByLibcrypto = new(() => LibcryptoPrimitives.TryCreate() ?? throw new InvalidOperationException("libcrypto is not there."));
 
-    private static Primitives Libcrypto => TheOther.Value;
+    private static Primitives Libcrypto => ByLibcrypto.Value;
 
     private delegate nuint PeekError();
 
