@@ -36,8 +36,9 @@ public sealed class GooglePushService : IAsyncDisposable
     private readonly LocalUserAgent _userAgent;
     private readonly WebApplication _application;
     private readonly Task _receiving;
-    private ConnectionContext? _device;
-    private Channel<Message> _outgoing = Channel.CreateUnbounded<Message>();
+
+    // Of one device: it may open a connection while it gives another up, and which of the two logs in first here is chance.
+    private readonly Dictionary<ConnectionContext, Channel<Message>> _connections = [];
     private long _lastMessage;
 
     private GooglePushService(LocalPushServer pushService, LocalUserAgent userAgent)
@@ -85,8 +86,10 @@ public sealed class GooglePushService : IAsyncDisposable
             lock (_lock)
             {
                 field = value;
-                if (!value)
-                    _device?.Abort();
+                if (value)
+                    return;
+                foreach (var connection in _connections.Keys.ToList())
+                    connection.Abort();
             }
         }
     } = true;
@@ -193,7 +196,8 @@ public sealed class GooglePushService : IAsyncDisposable
             lock (_lock)
             {
                 _stored.Add(message);
-                _outgoing.Writer.TryWrite(message);
+                foreach (var outgoing in _connections.Values)
+                    outgoing.Writer.TryWrite(message);
             }
         }
     }
@@ -201,7 +205,7 @@ public sealed class GooglePushService : IAsyncDisposable
     // A device that connects gets all that it has not acknowledged.
     private async Task ServeDeviceAsync(ConnectionContext connection)
     {
-        Channel<Message> outgoing;
+        var outgoing = Channel.CreateUnbounded<Message>();
         var (input, output) = (connection.Transport.Input.AsStream(), connection.Transport.Output.AsStream());
         try
         {
@@ -216,7 +220,7 @@ public sealed class GooglePushService : IAsyncDisposable
                     return;
                 }
                 Forget(Mcs.Strings(login, Mcs.LoginRequestReceived));
-                (_device, _outgoing) = (connection, outgoing = Channel.CreateUnbounded<Message>());
+                _connections.Add(connection, outgoing);
                 _stored.ForEach(message => outgoing.Writer.TryWrite(message));
             }
             output.WriteByte(Mcs.Version);
@@ -242,6 +246,11 @@ public sealed class GooglePushService : IAsyncDisposable
         catch (Exception exception) when (exception is IOException or OperationCanceledException or InvalidOperationException)
         {
             // The device has gone.
+        }
+        finally
+        {
+            lock (_lock)
+                _connections.Remove(connection);
         }
     }
 
