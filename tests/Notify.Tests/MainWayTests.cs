@@ -253,6 +253,26 @@ public abstract class MainWayTests
     }
 
     [Fact]
+    public async Task A_mistaken_Retry_After_keeps_a_line_back_for_a_day_at_most()
+    {
+        await using var service = await StartAsync("--Notify:Sending:RetryDelay=00:05:00");
+        await using var browser = await Browser.OpenAsync(service);
+        await service.SubscribeAsync(browser.Agent, "ada");
+        service.Push.Faults.Add(new PushFault { Status = 503 });
+        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "9000000" });
+        var (first, next) = (Message("first", "ada"), Message("next", "ada"));
+        await service.PostAsync(first);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(first.MessageId), rows => rows.Count == 1);
+        await service.PostAsync(next);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(next.MessageId), rows => rows.Count == 1);
+
+        await service.SettledAfterWaitsAsync(first.MessageId, 1);
+        await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation);
+        var line = await Eventually.GetAsync(() => db.WaitingLines.AsNoTracking().SingleOrDefaultAsync(Cancellation), row => row?.HeadMessageId == next.MessageId);
+        Assert.InRange(line!.NextAttemptAt, DateTimeOffset.UtcNow + TimeSpan.FromHours(23), DateTimeOffset.UtcNow + TimeSpan.FromHours(24));
+    }
+
+    [Fact]
     public async Task A_push_for_which_there_is_no_key_any_more_fails_without_an_attempt()
     {
         await using var service = await StartAsync();
@@ -441,7 +461,8 @@ public abstract class MainWayTests
         await using var service = await StartAsync("--Notify:Sending:MaxAttempts=2");
         await using var browser = await Browser.OpenAsync(service);
         var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
-        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "3600", Times = 2 });
+        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "3600" });
+        service.Push.Faults.Add(new PushFault { Status = 429, RetryAfter = "3" });
         var (given, next) = (Message("given up", "ada"), Message("next", "ada"));
         await service.PostAsync(given);
         await service.PostAsync(next);
@@ -451,6 +472,7 @@ public abstract class MainWayTests
         Assert.StartsWith("attempts_exhausted", (await service.SettledDeliveriesAsync(given.MessageId, 1))[0].GetProperty("reason").GetString(), StringComparison.Ordinal);
         Assert.Empty(browser.TitlesOf(subscription));
 
+        // Should it come back from the bus before that, it is held back again.
         Assert.Equal("accepted", (await service.SettledAfterWaitsAsync(next.MessageId, 1))[0].GetProperty("state").GetString());
     }
 

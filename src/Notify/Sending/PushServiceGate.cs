@@ -32,7 +32,7 @@ public sealed partial class PushServiceGate
     private static readonly TimeSpan Sluggish = TimeSpan.FromSeconds(0.5);
 
     /// <summary>One subscription is left alone for no longer than this, whatever was asked: what asks for more was mistaken, and nothing would ever be pushed there again.</summary>
-    private static readonly TimeSpan LongestAlone = TimeSpan.FromDays(1);
+    internal static readonly TimeSpan LongestAlone = TimeSpan.FromDays(1);
 
     private readonly string _host;
     private readonly SendingOptions _options;
@@ -126,9 +126,10 @@ public sealed partial class PushServiceGate
     /// <summary>Makes a push if it is let through.</summary>
     /// <param name="subscriptionId">Whose push it is.</param>
     /// <param name="hasWaited">Whether it comes out of a line, and so is not new (<see cref="LeaveAlone"/>).</param>
+    /// <param name="expiresAt">From when on it is not to be made any more.</param>
     /// <param name="post">Makes it.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<Passage> PassAsync(Guid subscriptionId, bool hasWaited, Func<CancellationToken, ValueTask<PushOutcome>> post, CancellationToken cancellationToken)
+    public async Task<Passage> PassAsync(Guid subscriptionId, bool hasWaited, DateTimeOffset expiresAt, Func<CancellationToken, ValueTask<PushOutcome>> post, CancellationToken cancellationToken)
     {
         // (1)
         var (rest, own) = (RestLeft(), hasWaited ? TimeSpan.Zero : RestLeft(subscriptionId));
@@ -158,6 +159,11 @@ public sealed partial class PushServiceGate
 
         try
         {
+            if (_time.GetUtcNow() >= expiresAt)
+            {
+                return new Passage.TooLate();
+            }
+
             var outcome = await _breaker.ExecuteAsync(post, cancellationToken);
             Note(subscriptionId, outcome, _time.GetElapsedTime(started));
             return new Passage.Made(outcome);
@@ -316,6 +322,9 @@ public abstract record Passage
     /// <summary>It was made.</summary>
     /// <param name="Outcome">What became of it.</param>
     public sealed record Made(PushOutcome Outcome) : Passage;
+
+    /// <summary>It was not made: it expired while it waited for a place.</summary>
+    public sealed record TooLate : Passage;
 
     /// <summary>It was not made.</summary>
     /// <param name="Soonest">When it may be let through, at the soonest.</param>

@@ -16,8 +16,10 @@ public sealed class RetrySchedule(IOptions<SendingOptions> options)
     public TimeSpan NextDelay(int attempts, TimeSpan? retryAfter)
     {
         var settings = options.Value;
-        var backOff = settings.RetryDelay * Math.Pow(2, Math.Min(attempts - 1, 30)) * (1 + (Jitter * Random.Shared.NextDouble()));
-        var own = backOff < settings.MaxRetryDelay ? backOff : settings.MaxRetryDelay;
+
+        // In ticks: after many attempts it is more than a TimeSpan holds.
+        var backOff = settings.RetryDelay.Ticks * Math.Pow(2, attempts - 1) * (1 + (Jitter * Random.Shared.NextDouble()));
+        var own = backOff < settings.MaxRetryDelay.Ticks ? TimeSpan.FromTicks((long)backOff) : settings.MaxRetryDelay;
         var asked = (retryAfter ?? TimeSpan.Zero) * (1 + (0.05 * Random.Shared.NextDouble()));
         return own > asked ? own : asked;
     }

@@ -86,15 +86,19 @@ public sealed partial class SendStage(
         var outcome = RefusalOf(target, out var pair);
         if (outcome is null)
         {
-            var passage = await gate.PassAsync(push.SubscriptionId, hasWaited: line is not null, token => PostAsync(target.Push, pair!, push, attempts + 1, token), cancellationToken);
-            if (passage is Passage.Refused refused)
+            switch (await gate.PassAsync(push.SubscriptionId, hasWaited: line is not null, push.ExpiresAt, token => PostAsync(target.Push, pair!, push, attempts + 1, token), cancellationToken))
             {
-                await WaitAsync(inHand, line, attempts, refused.DelayWithin(push.ExpiresAt - time.GetUtcNow()), refused.Word, status: null, refused.Reason);
-                return;
+                case Passage.Made made:
+                    attempts++;
+                    outcome = made.Outcome;
+                    break;
+                case Passage.Refused refused:
+                    await WaitAsync(inHand, line, attempts, refused.DelayWithin(push.ExpiresAt - time.GetUtcNow()), refused.Word, status: null, refused.Reason);
+                    return;
+                default:
+                    await GiveUpAsync(inHand, line, attempts, status: null, PushFailureReasons.TtlExpired);
+                    return;
             }
-
-            attempts++;
-            outcome = ((Passage.Made)passage).Outcome;
         }
 
         // (4) and (5)
@@ -249,7 +253,8 @@ public sealed partial class SendStage(
 
     private Task AdvanceAsync(PushInHand inHand, WaitingLine? line, TimeSpan? retryAfter = null)
     {
-        var (rest, cancellationToken) = (retryAfter ?? TimeSpan.Zero, inHand.CancellationToken);
+        var (asked, cancellationToken) = (retryAfter ?? TimeSpan.Zero, inHand.CancellationToken);
+        var rest = asked < PushServiceGate.LongestAlone ? asked : PushServiceGate.LongestAlone;
         return lines.AdvanceAsync(
             line,
             rest,

@@ -20,6 +20,9 @@ public sealed class WaitingLines : IAsyncDisposable
 {
     private const int MostReleasedAtOnce = 64;
 
+    // Workers' clocks differ a little, and to hold a push back again takes a second.
+    private static readonly TimeSpan TooEarly = TimeSpan.FromSeconds(1);
+
     private readonly IDbContextFactory<NotifyDbContext> _store;
     private readonly TimeProvider _time;
     private readonly StoreOutage _outage;
@@ -48,14 +51,15 @@ public sealed class WaitingLines : IAsyncDisposable
 
         if (line.HeadMessageId == push.MessageId)
         {
+            // One that was released comes at once, though the one ahead of it was then answered: leave this subscription alone for so long.
+            var wait = line.NextAttemptAt - _time.GetUtcNow();
             if (attemptsInLine == line.Attempts)
             {
-                return await GoAsync(line, subscription, push.Topic, cancellationToken);
+                return line.Attempts == 0 && wait > TooEarly ? new Turn.NotYet(line.Attempts, wait) : await GoAsync(line, subscription, push.Topic, cancellationToken);
             }
 
             // A crash may have come between noting the wait and holding the push back. Then this is all there is of it, and a copy is held back now; else the other copy is
             // overtaken. It does not go ahead itself: should it come a second time after its row is gone, it would seem to be new.
-            var wait = line.NextAttemptAt - _time.GetUtcNow();
             return attemptsInLine is null || isRedelivered ? new Turn.NotYet(line.Attempts, wait > TimeSpan.Zero ? wait : TimeSpan.Zero) : new Turn.Overtaken();
         }
 

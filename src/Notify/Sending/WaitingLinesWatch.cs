@@ -79,7 +79,7 @@ internal sealed partial class WaitingLinesWatch(
                 await sender.SendAsync(head.Push, head.Attempts, cancellationToken);
             }
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
             LogUnreadable(exception);
         }

@@ -240,6 +240,23 @@ public sealed class PushServiceGateTests
         Assert.InRange(refused.DelayWithin(TimeSpan.FromSeconds(left)), TimeSpan.FromSeconds(from), TimeSpan.FromSeconds(to));
     }
 
+    [Fact]
+    public async Task What_expires_while_it_waits_for_a_place_is_not_made_and_the_place_is_free_again()
+    {
+        var answer = new TaskCompletionSource<PushOutcome>();
+        var under = new[] { PassAsync(answer.Task), PassAsync(answer.Task) };
+        var expiresAt = _time.GetUtcNow() + TimeSpan.FromSeconds(1);
+        var waits = new[] { PassAsync(Task.FromResult(Accepted), expiresAt: expiresAt), PassAsync(Task.FromResult(Accepted), expiresAt: expiresAt + TimeSpan.FromSeconds(1)) };
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        answer.SetResult(Accepted);
+
+        Assert.IsType<Passage.TooLate>(await waits[0]);
+        Assert.IsType<Passage.Made>(await waits[1]);
+        await Task.WhenAll(under);
+        Assert.Equal((3, 0), (_made, _gate.InFlight));
+    }
+
     private static PushOutcome.RetryLater Throttled(int seconds) => new PushOutcome.RetryLater(429, null, TimeSpan.FromSeconds(seconds));
 
     private async Task OpenAsync()
@@ -254,9 +271,10 @@ public sealed class PushServiceGateTests
 
     private Task<Passage> PassAsync(PushOutcome outcome, Guid? subscription = null, bool hasWaited = false) => PassAsync(Task.FromResult(outcome), subscription, hasWaited);
 
-    private Task<Passage> PassAsync(Task<PushOutcome> outcome, Guid? subscription = null, bool hasWaited = false) => _gate.PassAsync(
+    private Task<Passage> PassAsync(Task<PushOutcome> outcome, Guid? subscription = null, bool hasWaited = false, DateTimeOffset? expiresAt = null) => _gate.PassAsync(
         subscription ?? Guid.NewGuid(),
         hasWaited,
+        expiresAt ?? DateTimeOffset.MaxValue,
         async _ =>
         {
             _made++;

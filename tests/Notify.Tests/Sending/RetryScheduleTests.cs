@@ -22,6 +22,14 @@ public sealed class RetryScheduleTests
     }
 
     [Fact]
+    public void The_longest_waits_that_can_be_set_are_no_more_than_that_after_any_number_of_attempts()
+    {
+        var schedule = new RetrySchedule(Options.Create(new SendingOptions { RetryDelay = TimeSpan.FromHours(1), MaxRetryDelay = TimeSpan.FromDays(1) }));
+
+        Assert.All(Enumerable.Range(6, 5000), attempts => Assert.Equal(TimeSpan.FromDays(1), schedule.NextDelay(attempts, null)));
+    }
+
+    [Fact]
     public void Jitter_is_there() => Assert.True(Enumerable.Range(0, 50).Select(_ => Schedule.NextDelay(1, null)).Distinct().Count() > 1);
 
     [Fact]

@@ -131,6 +131,22 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_was_released_before_its_push_service_asked_to_be_left_alone_is_held_back()
+    {
+        var head = await HeadAsync();
+        var behind = await AppendAsync(3);
+        await AdvanceAsync(head, attempts: 1);
+        Assert.Equal(behind[1..], await AdvanceAsync(behind[0]));
+
+        await _lines.AdvanceAsync((await GoAsync(behind[1], 0)).Line, TimeSpan.FromMinutes(1), _ => Task.FromException(new InvalidOperationException("It is on its way.")), Cancellation);
+
+        Assert.Equal(new Turn.NotYet(0, TimeSpan.FromMinutes(1)), await TurnAsync(behind[2], attemptsInLine: 0));
+        _time.Advance(TimeSpan.FromSeconds(59));
+        Assert.Empty(await AdvanceAsync(behind[2]));
+        await AssertNothingWaitsAsync();
+    }
+
+    [Fact]
     public async Task After_a_crash_before_a_push_was_held_back_its_first_copy_waits_in_its_place()
     {
         var head = await HeadAsync();
