@@ -42,9 +42,10 @@ internal static class PushOutcomeMapping
     /// <summary>No answer within the time allowed.</summary>
     internal static PushOutcome MapTimeout() => new PushOutcome.RetryLater(null, "timed out", null);
 
-    /// <summary>No connection, a broken one, or an answer that is not HTTP. The exception's message may name what it must not.</summary>
-    internal static PushOutcome MapFailure(HttpRequestException exception) =>
-        new PushOutcome.RetryLater(null, $"connection failed ({exception.HttpRequestError})", null);
+    /// <summary>No connection, a broken one, or an answer that is not HTTP. The exception's message may name what it must not, but for that of a connection which the caller's own
+    /// <see cref="SocketsHttpHandler.ConnectCallback"/> refused to make.</summary>
+    internal static PushOutcome MapFailure(HttpRequestException exception) => new PushOutcome.RetryLater(
+        null, exception.InnerException is HttpRequestException refused ? $"connection refused: {refused.Message}" : $"connection failed ({exception.HttpRequestError})", null);
 
     private static TimeSpan? RetryAfter(int status, HttpResponseHeaders headers, PushServiceError error, string host, DateTimeOffset now)
     {

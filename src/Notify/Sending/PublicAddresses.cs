@@ -43,7 +43,7 @@ public sealed class PublicAddresses(PushServiceAllowList allowList, Func<string,
         var isOrigin = allowList.IsAllowedOriginHost(host.Host, host.Port);
         if (!isOrigin && !allowList.IsAllowedHost(host.Host))
         {
-            throw new HttpRequestException($"{host.Host} is not a push service that this server is allowed to send to.");
+            throw new HttpRequestException($"{host.Host} is not a push service that this server is allowed to send to");
         }
 
         var addresses = await (resolve ?? Dns.GetHostAddressesAsync)(host.Host, cancellationToken);
@@ -54,7 +54,7 @@ public sealed class PublicAddresses(PushServiceAllowList allowList, Func<string,
 
         if (addresses.Length == 0)
         {
-            throw new HttpRequestException($"{host.Host} has no public address.");
+            throw new HttpRequestException($"{host.Host} has no public address, and only those are pushed to");
         }
 
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };

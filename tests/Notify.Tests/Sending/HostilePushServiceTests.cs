@@ -90,6 +90,19 @@ public sealed class HostilePushServiceTests
     }
 
     [Fact]
+    public async Task Why_a_host_at_a_private_address_is_not_pushed_to_is_told()
+    {
+        using var handler = HandlerOf(IPAddress.Loopback);
+        using var http = new HttpClient(handler);
+        using var keys = VapidKeyPair.Generate();
+        var client = new PushServiceClient(http, new VapidTokens("mailto:ops@example.com", TimeProvider.System), TimeProvider.System);
+
+        var outcome = await client.SendAsync(TestStore.NewPushSubscription("https://web.push.apple.com/abc"), new PushMessage("hello"u8.ToArray()), keys, Cancellation);
+
+        Assert.Equal(new PushOutcome.RetryLater(null, "connection refused: web.push.apple.com has no public address, and only those are pushed to", null), outcome);
+    }
+
+    [Fact]
     public async Task A_body_is_not_unpacked()
     {
         using var packed = new MemoryStream();
@@ -182,10 +195,15 @@ public sealed class HostilePushServiceTests
 
     private static async Task ConnectAsync(string url, CancellationToken cancellationToken, params IPAddress[] answers)
     {
-        var addresses = new PublicAddresses(new PushServiceAllowList(Options.Create(new PushServicesOptions())), (_, _) => Task.FromResult(answers));
-        using var handler = PushServiceClient.CreateHandler();
-        handler.ConnectCallback = addresses.ConnectAsync;
+        using var handler = HandlerOf(answers);
         using var http = new HttpClient(handler);
         using var response = await http.GetAsync(url, cancellationToken);
+    }
+
+    private static SocketsHttpHandler HandlerOf(params IPAddress[] answers)
+    {
+        var handler = PushServiceClient.CreateHandler();
+        handler.ConnectCallback = new PublicAddresses(new PushServiceAllowList(Options.Create(new PushServicesOptions())), (_, _) => Task.FromResult(answers)).ConnectAsync;
+        return handler;
     }
 }
