@@ -68,8 +68,7 @@ internal static class RabbitMqSetup
         // Every worker hears of changed subscriptions, and of how all of them do.
         AddOwnQueue(rabbit, Queues.SubscriptionCache, endpoint =>
         {
-            // What was changed while it had no connection, it has not heard of.
-            endpoint.ConfigureChannel(pipe => pipe.UseExecute(_ => context.GetRequiredService<SubscriptionCache>().EvictAll()));
+            endpoint.ConnectReceiveEndpointObserver(new EvictsWhenReady(context.GetRequiredService<SubscriptionCache>()));
             endpoint.ConfigureConsumer<SubscriptionCacheConsumer>(context);
         });
         AddOwnQueue(rabbit, Queues.WorkerReport, endpoint => endpoint.ConfigureConsumer<WorkerReportConsumer>(context));
