@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Notify.Deliveries;
@@ -14,6 +15,10 @@ internal sealed partial class Housekeeping(
 
     // Not at once: a start needs the processor for what others wait for.
     private static readonly TimeSpan FirstAfter = TimeSpan.FromMinutes(1);
+
+    // What was written within so long is deleted by one statement: all that may have piled up would run into the command's timeout, be rolled back and be more the next time, and hold up
+    // whoever writes meanwhile.
+    private static readonly TimeSpan Slice = TimeSpan.FromSeconds(5);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -40,11 +45,22 @@ internal sealed partial class Housekeeping(
         // When a message was posted is told with its deliveries, as long as there are any.
         var forgetMessagesBefore = log.Value.Enabled && dropBefore < forgetBefore ? dropBefore : forgetBefore;
         await using var db = await store.CreateDbContextAsync(cancellationToken);
-        await db.FannedOutParts.Where(part => part.FannedOutAt < forgetBefore && part.Count != 0).ExecuteDeleteAsync(cancellationToken);
-        await db.FannedOutParts.Where(part => part.FannedOutAt < forgetMessagesBefore && part.Count == 0).ExecuteDeleteAsync(cancellationToken);
-        await db.Deliveries.Where(delivery => delivery.UpdatedAt < dropBefore).ExecuteDeleteAsync(cancellationToken);
-        await db.DeliveryAttempts.Where(attempt => attempt.At < dropBefore).ExecuteDeleteAsync(cancellationToken);
-        await db.Receipts.Where(receipt => receipt.At < dropBefore).ExecuteDeleteAsync(cancellationToken);
+        await DeleteAsync((from, to) => db.FannedOutParts.Where(part => part.FannedOutAt >= from && part.FannedOutAt < to && part.Count != 0), part => part.FannedOutAt, forgetBefore, cancellationToken);
+        await DeleteAsync((from, to) => db.FannedOutParts.Where(part => part.FannedOutAt >= from && part.FannedOutAt < to && part.Count == 0), part => part.FannedOutAt, forgetMessagesBefore, cancellationToken);
+        await DeleteAsync((from, to) => db.Deliveries.Where(delivery => delivery.UpdatedAt >= from && delivery.UpdatedAt < to), delivery => delivery.UpdatedAt, dropBefore, cancellationToken);
+        await DeleteAsync((from, to) => db.DeliveryAttempts.Where(attempt => attempt.At >= from && attempt.At < to), attempt => attempt.At, dropBefore, cancellationToken);
+        await DeleteAsync((from, to) => db.Receipts.Where(receipt => receipt.At >= from && receipt.At < to), receipt => receipt.At, dropBefore, cancellationToken);
+    }
+
+    private static async Task DeleteAsync<T>(
+        Func<DateTimeOffset, DateTimeOffset, IQueryable<T>> between, Expression<Func<T, DateTimeOffset?>> at, DateTimeOffset before, CancellationToken cancellationToken)
+    {
+        var deleted = DateTimeOffset.UnixEpoch;
+        while (await between(deleted, before).MinAsync(at, cancellationToken) is { } oldest)
+        {
+            deleted = oldest + Slice < before ? oldest + Slice : before;
+            await between(oldest, deleted).ExecuteDeleteAsync(cancellationToken);
+        }
     }
 
     [LoggerMessage(LogLevel.Warning, "Housekeeping failed; it is tried again in ten minutes")]

@@ -17,6 +17,56 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
     /// <remarks>A transaction has the file's only write lock from its first moment on.</remarks>
     public override Task LockAsync(string name, CancellationToken cancellationToken) => Task.CompletedTask;
 
+    /// <summary>Waits until no other process migrates this database; disposing of the turn lets the next one do so.</summary>
+    /// <remarks>EF Core's own lock is a row, for which it waits for ever, and which a process that is killed meanwhile leaves behind; a locked file it does not. So whoever has that may
+    /// take the row away.</remarks>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The turn; null for a database in memory, which no other process has.</returns>
+    internal async Task<IAsyncDisposable?> TakeMigrationTurnAsync(CancellationToken cancellationToken)
+    {
+        await Database.OpenConnectionAsync(cancellationToken);
+        try
+        {
+            if (Database.GetDbConnection().DataSource is not { Length: > 0 } path || !File.Exists(path))
+            {
+                return null;
+            }
+
+            var turn = await OpenAloneAsync($"{path}-migration", cancellationToken);
+            try
+            {
+                await Database.ExecuteSqlRawAsync("""DROP TABLE IF EXISTS "__EFMigrationsLock" """, cancellationToken);
+                return turn;
+            }
+            catch
+            {
+                await turn.DisposeAsync();
+                throw;
+            }
+        }
+        finally
+        {
+            await Database.CloseConnectionAsync();
+        }
+    }
+
+    private static async Task<FileStream> OpenAloneAsync(string path, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        while (true)
+        {
+            try
+            {
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                // It is another's turn; a file's lock can only be asked for again.
+                await timer.WaitForNextTickAsync(cancellationToken);
+            }
+        }
+    }
+
     /// <inheritdoc />
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
     {

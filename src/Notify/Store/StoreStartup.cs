@@ -12,7 +12,7 @@ internal sealed class StoreStartup(IDbContextFactory<NotifyDbContext> store, Enc
     {
         await using (var db = await store.CreateDbContextAsync(cancellationToken))
         {
-            // Only where there is something to do: migrating takes a lock, and one left behind by a killed process would hold up every start.
+            // Only where there is something to do: migrating takes a lock.
             if ((await db.Database.GetPendingMigrationsAsync(cancellationToken)).ToList() is { Count: > 0 } pending)
             {
                 // A file that was not there before is nobody's to look after.
@@ -35,6 +35,9 @@ internal sealed class StoreStartup(IDbContextFactory<NotifyDbContext> store, Enc
     /// <remarks>On PostgreSQL EF Core's lock ends with each migration's transaction: another process may make the next one, and then this one's try at it fails.</remarks>
     internal static async Task MigrateAsync(NotifyDbContext db, CancellationToken cancellationToken)
     {
+        // An index on a table that has grown large takes as long as it takes.
+        db.Database.SetCommandTimeout(0);
+        await using var turn = db is SqliteNotifyDbContext sqlite ? await sqlite.TakeMigrationTurnAsync(cancellationToken) : null;
         var pending = int.MaxValue;
         while (true)
         {

@@ -1,4 +1,6 @@
+using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
@@ -42,6 +44,47 @@ public sealed class HousekeepingTests
         await using var after = store.Open();
         Assert.Equal(recent, Assert.Single(await after.FannedOutParts.ToListAsync(Cancellation)).MessageId);
         Assert.Equal(recent, Assert.Single(await after.Deliveries.ToListAsync(Cancellation)).MessageId);
+    }
+
+    [Fact]
+    public async Task What_has_piled_up_is_deleted_a_little_at_a_time()
+    {
+        var deletions = new Deletions();
+        await using var store = await TestStore.CreateAsync(deletions);
+        var time = new FakeTimeProvider();
+        await using (var db = store.Open())
+        {
+            // Three seconds of each of three minutes, and one that is not past its time.
+            db.AddRange(Enumerable.Range(0, 9)
+                .Select(i => time.GetUtcNow() + TimeSpan.FromMinutes(i / 3) + TimeSpan.FromSeconds(i % 3))
+                .Append(time.GetUtcNow() + TimeSpan.FromHours(2))
+                .Select(at => new Delivery { MessageId = Guid.NewGuid(), SubscriptionId = Guid.NewGuid(), UserId = "ada", State = DeliveryState.Accepted, UpdatedAt = at }));
+            await db.SaveChangesAsync(Cancellation);
+        }
+
+        using var housekeeping = new Housekeeping(
+            store.Factory, Options.Create(new FanoutOptions()), Options.Create(new DeliveryLogOptions { KeepFor = TimeSpan.FromHours(1) }), time, NullLogger<Housekeeping>.Instance);
+        time.Advance(TimeSpan.FromHours(2));
+        await housekeeping.SweepAsync(Cancellation);
+
+        Assert.Equal([3, 3, 3], deletions.Rows);
+        await using var after = store.Open();
+        Assert.Equal(1, await after.Deliveries.CountAsync(Cancellation));
+    }
+
+    private sealed class Deletions : DbCommandInterceptor
+    {
+        public List<int> Rows { get; } = [];
+
+        public override ValueTask<int> NonQueryExecutedAsync(DbCommand command, CommandExecutedEventData eventData, int result, CancellationToken cancellationToken = default)
+        {
+            if (command.CommandText.StartsWith("DELETE FROM \"Deliveries\"", StringComparison.Ordinal))
+            {
+                Rows.Add(result);
+            }
+
+            return new(result);
+        }
     }
 
     [Fact]

@@ -59,6 +59,39 @@ public sealed class SqliteFileTests
     }
 
     [Fact]
+    public async Task A_migration_goes_on_where_a_process_was_killed_while_it_migrated_and_two_at_once_do_it_one_after_the_other()
+    {
+        var folder = Directory.CreateTempSubdirectory("notify-test-");
+        try
+        {
+            var file = Path.Combine(folder.FullName, "notify.db");
+            await using (var connection = new SqliteConnection($"Data Source={file}"))
+            {
+                await connection.OpenAsync(TestContext.Current.CancellationToken);
+                await using var command = connection.CreateCommand();
+                command.CommandText = """CREATE TABLE "__EFMigrationsLock" ("Id" INTEGER NOT NULL PRIMARY KEY, "Timestamp" TEXT NOT NULL); INSERT INTO "__EFMigrationsLock" VALUES (1, '2026-01-01 00:00:00');""";
+                await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+            }
+
+            var options = new DbContextOptionsBuilder<SqliteNotifyDbContext>();
+            options.UseNotifySqlite($"Data Source={file}");
+            await using var one = new SqliteNotifyDbContext(options.Options);
+            await using var other = new SqliteNotifyDbContext(options.Options);
+
+            await Task.WhenAll(new[] { one, other }.Select(db => Task.Run(() => StoreStartup.MigrateAsync(db, TestContext.Current.CancellationToken)))).WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
+
+            Assert.Empty(await one.Database.GetPendingMigrationsAsync(TestContext.Current.CancellationToken));
+            Assert.Equal(0, one.Database.GetCommandTimeout());
+            Assert.False(File.Exists($"{file}-migration"));
+        }
+        finally
+        {
+            SqliteConnection.ClearAllPools();
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task A_context_that_comes_out_of_its_pool_again_works_on_the_connection_it_has_then()
     {
         await using var store = await TestStore.CreateAsync();
