@@ -17,7 +17,7 @@ internal sealed partial class Backlog(
 
     private readonly QueueDepths? _queues = services.GetService<QueueDepths>();
     private int _viewers;
-    private (int Lines, int Pushes, DateTimeOffset? Next) _lines;
+    private volatile LineCounts _lines = new(0, 0, null);
     private DateTimeOffset _linesDue;
     private DateTimeOffset _browsersDue;
 
@@ -34,20 +34,28 @@ internal sealed partial class Backlog(
         return new Viewer(this);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    // The store has a loop of its own: where it is slow or away, what lies in the queues is to be seen all the same.
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
+        RepeatAsync(
+            [LookAsync],
+            async () =>
+            {
+                if (Last is not null)
+                {
+                    Last = null;
+                    await (_queues?.CloseAsync() ?? ValueTask.CompletedTask);
+                }
+            },
+            stoppingToken),
+        RepeatAsync([CountLinesAsync, CountBrowsersAsync], () => Task.CompletedTask, stoppingToken));
+
+    private async Task RepeatAsync(Func<CancellationToken, Task>[] looks, Func<Task> close, CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            if (Volatile.Read(ref _viewers) > 0)
+            foreach (var look in Volatile.Read(ref _viewers) > 0 ? looks : [_ => close()])
             {
-                await TryAsync(LookAsync, stoppingToken);
-                await TryAsync(CountLinesAsync, stoppingToken);
-                await TryAsync(CountBrowsersAsync, stoppingToken);
-            }
-            else if (Last is not null)
-            {
-                Last = null;
-                await TryAsync(async _ => await (_queues?.CloseAsync() ?? ValueTask.CompletedTask), stoppingToken);
+                await TryAsync(look, stoppingToken);
             }
 
             await workers.NextAsync(stoppingToken).WaitAsync(2 * WorkerReporter.Interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -98,7 +106,7 @@ internal sealed partial class Backlog(
         try
         {
             await using var db = await store.CreateDbContextAsync(cancellationToken);
-            _lines = (
+            _lines = new LineCounts(
                 await db.WaitingLines.CountAsync(cancellationToken),
                 await db.WaitingPushes.CountAsync(cancellationToken),
                 await db.WaitingLines.MinAsync(line => (DateTimeOffset?)line.NextAttemptAt, cancellationToken));
@@ -144,6 +152,8 @@ internal sealed partial class Backlog(
 
     [LoggerMessage(LogLevel.Debug, "What lies in the queues and lines could not be looked for ({Reason})")]
     private partial void LogUnseen(string reason);
+
+    private sealed record LineCounts(int Lines, int Pushes, DateTimeOffset? Next);
 
     private sealed class Viewer(Backlog backlog) : IDisposable
     {

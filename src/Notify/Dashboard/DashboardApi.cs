@@ -60,9 +60,12 @@ internal static class DashboardApi
         }
     }
 
+    // Some say "never" by an end that no clock can be added to.
+    private static readonly long LastSecond = (DateTimeOffset.MaxValue - AuthOptions.ClockSkew).ToUnixTimeSeconds();
+
     // A token that has run out lets nobody look on.
     private static DateTimeOffset EndOf(ClaimsPrincipal user) =>
-        long.TryParse(user.FindFirstValue("exp"), CultureInfo.InvariantCulture, out var seconds) ? DateTimeOffset.FromUnixTimeSeconds(seconds) + AuthOptions.ClockSkew : DateTimeOffset.MaxValue;
+        long.TryParse(user.FindFirstValue("exp"), CultureInfo.InvariantCulture, out var seconds) && seconds < LastSecond ? DateTimeOffset.FromUnixTimeSeconds(seconds) + AuthOptions.ClockSkew : DateTimeOffset.MaxValue;
 
     private static async Task<IResult> FindMessageAsync(Guid messageId, Timelines timelines, IOptions<DeliveryLogOptions> options, CancellationToken cancellationToken) =>
         !options.Value.Enabled ? DeliveriesApi.NoLog()

@@ -57,6 +57,18 @@ public abstract class DashboardTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task A_page_that_is_opened_while_the_queues_cannot_be_looked_into_shows_all_else()
+    {
+        // As the service tells it once its last look is some time ago.
+        await Browser.PreloadAsync("() => { const parse = JSON.parse; JSON.parse = (text) => { const read = parse(text); if (read?.backlog) read.backlog.at = '2026-01-01T00:00:00Z'; return read; }; }");
+        await Browser.NavigateAsync(Dashboard());
+
+        await Browser.WaitUntilAsync("document.querySelector('#queues').textContent.includes('could not be looked into since')");
+        await Browser.WaitUntilAsync($"{Headline}.endsWith('All is well: no pushes at the moment')");
+        await WaitForTextAsync("#workers .state", "at work");
+    }
+
+    [Fact]
     public async Task A_link_leads_to_what_it_names()
     {
         await Host.SubscribeAnotherAsync("ada lovelace", Ct);

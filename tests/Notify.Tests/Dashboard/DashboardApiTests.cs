@@ -128,4 +128,20 @@ public sealed class DashboardApiTests
 
         Assert.Equal((expected, expected), (live.StatusCode, user.StatusCode));
     }
+
+    [Fact]
+    public async Task A_token_without_an_end_lets_look_on()
+    {
+        using var pair = VapidKeyPair.Generate();
+        await using var service = await NotifyService.StartAsync(
+            "--environment=Production", "--Notify:Vapid:Subject=mailto:ops@example.com", $"--Notify:Vapid:PublicKey={pair.PublicKey}", $"--Notify:Vapid:PrivateKey={pair.PrivateKey}",
+            $"--Notify:Auth:SigningKey={Tokens.SigningKey}", "--Notify:Auth:Audience=notify");
+        using var http = new HttpClient { BaseAddress = service.Url };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue(
+            "Bearer", Tokens.Signed(token => (token.Subject, token.Expires) = (Tokens.Claims(("sub", "ops"), ("scope", "notify.operate")), DateTime.MaxValue)));
+
+        using var live = await http.GetAsync("api/dashboard/live", HttpCompletionOption.ResponseHeadersRead, Cancellation);
+
+        Assert.Equal(HttpStatusCode.OK, live.StatusCode);
+    }
 }

@@ -51,7 +51,7 @@ export class Past {
   /** By how much the backlog has grown within about a minute; 0 until that is known. */
   growth() {
     const last = this.backlogs.at(-1);
-    const earlier = this.backlogs.findLast(({ time }) => time <= last.time - 60_000 && time > last.time - 90_000);
+    const earlier = last && this.backlogs.findLast(({ time }) => time <= last.time - 60_000 && time > last.time - 90_000);
     return earlier ? last.queued + last.waiting - earlier.queued - earlier.waiting : 0;
   }
 }

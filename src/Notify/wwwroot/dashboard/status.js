@@ -116,8 +116,9 @@ function away({ at, workers }) {
 }
 
 function growth({ backlog }, past) {
-  if (!backlog) return [];
-  const { queued, waiting } = past.backlogs.at(-1);
+  const last = past.backlogs.at(-1);
+  if (!backlog || !last) return [];
+  const { queued, waiting } = last;
   const more = past.growth();
   const isMuch = more > MUCH_BACKLOG && more > (queued + waiting) / 10;
   return isMuch ? [wait("growth", `The backlog grows: ${count(more)} more than a minute ago, ${count(queued + waiting)} in all.`)] : [];
