@@ -42,10 +42,9 @@ internal static class PushOutcomeMapping
     /// <summary>No answer within the time allowed.</summary>
     internal static PushOutcome MapTimeout() => new PushOutcome.RetryLater(null, "timed out", null);
 
-    /// <summary>No connection, a broken one, or an answer that is not HTTP. The exception's message may name what it must not, but for that of a connection which the caller's own
-    /// <see cref="SocketsHttpHandler.ConnectCallback"/> refused to make.</summary>
+    /// <summary>No connection, a broken one, or an answer that is not HTTP. The exception's message may name what it must not.</summary>
     internal static PushOutcome MapFailure(HttpRequestException exception) => new PushOutcome.RetryLater(
-        null, exception.InnerException is HttpRequestException refused ? $"connection refused: {refused.Message}" : $"connection failed ({exception.HttpRequestError})", null);
+        null, exception.InnerException is ConnectionNotAllowedException refusal ? $"connection not allowed: {refusal.Message}" : $"connection failed ({exception.HttpRequestError})", null);
 
     private static TimeSpan? RetryAfter(int status, HttpResponseHeaders headers, PushServiceError error, string host, DateTimeOffset now)
     {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Notify.WebPush;
 
 namespace Notify.Sending;
 
@@ -36,14 +37,14 @@ public sealed class PublicAddresses(PushServiceAllowList allowList, Func<string,
     }
 
     /// <summary>For <see cref="SocketsHttpHandler.ConnectCallback"/>.</summary>
-    /// <exception cref="HttpRequestException">The host is not on the list (any more), or has no public address.</exception>
+    /// <exception cref="ConnectionNotAllowedException">The host is not on the list (any more), or has no public address.</exception>
     public async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
         var host = context.DnsEndPoint;
         var isOrigin = allowList.IsAllowedOriginHost(host.Host, host.Port);
         if (!isOrigin && !allowList.IsAllowedHost(host.Host))
         {
-            throw new HttpRequestException($"{host.Host} is not a push service that this server is allowed to send to");
+            throw new ConnectionNotAllowedException($"{host.Host} is not a push service that this server is allowed to send to");
         }
 
         var addresses = await (resolve ?? Dns.GetHostAddressesAsync)(host.Host, cancellationToken);
@@ -54,7 +55,7 @@ public sealed class PublicAddresses(PushServiceAllowList allowList, Func<string,
 
         if (addresses.Length == 0)
         {
-            throw new HttpRequestException($"{host.Host} has no public address, and only those are pushed to");
+            throw new ConnectionNotAllowedException($"{host.Host} has no public address, and only those are pushed to");
         }
 
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };

@@ -31,7 +31,8 @@ public sealed partial class PushServiceGate
     /// <summary>All places taken, each for this long on average: no more wait than half as many as there are places. They stand where pushes to other push services would pass.</summary>
     private static readonly TimeSpan Sluggish = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>One subscription is left alone for no longer than this, whatever was asked: what asks for more was mistaken, and nothing would ever be pushed there again.</summary>
+    /// <summary>With a push that was given up, its subscription is left alone for no longer than this, whatever was asked: what asks for more was mistaken, and nothing would ever be
+    /// pushed there again.</summary>
     internal static readonly TimeSpan LongestAlone = TimeSpan.FromDays(1);
 
     private readonly string _host;

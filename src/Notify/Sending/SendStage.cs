@@ -49,6 +49,10 @@ public sealed partial class SendStage(
             case Turn.Superseded superseded:
                 await GiveUpAsync(inHand, superseded.Line, superseded.Attempts, status: null, PushFailureReasons.Superseded);
                 return;
+            case Turn.NotYet { Line: { } resting } notYet when notYet.Delay >= push.ExpiresAt - time.GetUtcNow():
+                // It would be stale by then; the next one waits in its place.
+                await GiveUpAsync(inHand, resting, notYet.Attempts, status: null, PushFailureReasons.TtlExpired, notYet.Delay);
+                return;
             case Turn.NotYet notYet:
                 await inHand.RedeliverAsync(notYet.Attempts, notYet.Delay);
                 return;

@@ -23,7 +23,8 @@ public abstract record Turn
     /// <summary>It is at the head, and has come before its time: hold it back again.</summary>
     /// <param name="Attempts">POSTs made so far.</param>
     /// <param name="Delay">How long.</param>
-    public sealed record NotYet(int Attempts, TimeSpan Delay) : Turn;
+    /// <param name="Line">The line; null where another copy of it may be under way, so that this one must not take it out.</param>
+    public sealed record NotYet(int Attempts, TimeSpan Delay, WaitingLine? Line = null) : Turn;
 
     /// <summary>Others wait, and it has been put at the end.</summary>
     /// <param name="NextAttemptAt">When the line moves at the earliest.</param>

@@ -55,7 +55,7 @@ public sealed class WaitingLines : IAsyncDisposable
             var wait = line.NextAttemptAt - _time.GetUtcNow();
             if (attemptsInLine == line.Attempts)
             {
-                return line.Attempts == 0 && wait > TooEarly ? new Turn.NotYet(line.Attempts, wait) : await GoAsync(line, subscription, push.Topic, cancellationToken);
+                return line.Attempts == 0 && wait > TooEarly ? new Turn.NotYet(line.Attempts, wait, line) : await GoAsync(line, subscription, push.Topic, cancellationToken);
             }
 
             // A crash may have come between noting the wait and holding the push back. Then this is all there is of it, and a copy is held back now; else the other copy is

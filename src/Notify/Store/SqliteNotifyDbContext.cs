@@ -53,15 +53,15 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
     private static async Task<FileStream> OpenAloneAsync(string path, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
-        while (true)
+        for (var failures = 0; ; failures = File.Exists(path) ? 0 : failures + 1)
         {
             try
             {
                 return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
             }
-            catch (IOException) when (File.Exists(path))
+            catch (IOException) when (failures < 3)
             {
-                // It is another's turn; a file's lock can only be asked for again.
+                // It is another's turn, or was until a moment ago; a file's lock can only be asked for again.
                 await timer.WaitForNextTickAsync(cancellationToken);
             }
         }

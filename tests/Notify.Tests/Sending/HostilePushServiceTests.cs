@@ -99,7 +99,7 @@ public sealed class HostilePushServiceTests
 
         var outcome = await client.SendAsync(TestStore.NewPushSubscription("https://web.push.apple.com/abc"), new PushMessage("hello"u8.ToArray()), keys, Cancellation);
 
-        Assert.Equal(new PushOutcome.RetryLater(null, "connection refused: web.push.apple.com has no public address, and only those are pushed to", null), outcome);
+        Assert.Equal(new PushOutcome.RetryLater(null, "connection not allowed: web.push.apple.com has no public address, and only those are pushed to", null), outcome);
     }
 
     [Fact]

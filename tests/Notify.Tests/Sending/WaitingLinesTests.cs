@@ -140,7 +140,8 @@ public abstract class WaitingLinesTests : IAsyncLifetime
 
         await _lines.AdvanceAsync((await GoAsync(behind[1], 0)).Line, TimeSpan.FromMinutes(1), _ => Task.FromException(new InvalidOperationException("It is on its way.")), Cancellation);
 
-        Assert.Equal(new Turn.NotYet(0, TimeSpan.FromMinutes(1)), await TurnAsync(behind[2], attemptsInLine: 0));
+        var notYet = Assert.IsType<Turn.NotYet>(await TurnAsync(behind[2], attemptsInLine: 0));
+        Assert.Equal((0, TimeSpan.FromMinutes(1), behind[2].MessageId), (notYet.Attempts, notYet.Delay, notYet.Line?.HeadMessageId));
         _time.Advance(TimeSpan.FromSeconds(59));
         Assert.Empty(await AdvanceAsync(behind[2]));
         await AssertNothingWaitsAsync();
