@@ -30,66 +30,30 @@ public sealed class SqliteEncryptionTests : Encryption.EncryptionTests;
 public sealed class SqliteFileTests
 {
     [Fact]
-    public async Task A_file_whose_journal_is_SQLites_own_default_is_migrated_and_used()
-    {
-        var folder = Directory.CreateTempSubdirectory("notify-test-");
-        try
+    public Task A_file_whose_journal_is_SQLites_own_default_is_migrated_and_used() => OnFileAsync(
+        "PRAGMA journal_mode=DELETE; CREATE TABLE another (id); DROP TABLE another;",
+        async file =>
         {
-            var file = Path.Combine(folder.FullName, "notify.db");
-            await using (var connection = new SqliteConnection($"Data Source={file}"))
-            {
-                await connection.OpenAsync(TestContext.Current.CancellationToken);
-                await using var command = connection.CreateCommand();
-                command.CommandText = "PRAGMA journal_mode=DELETE; CREATE TABLE another (id); DROP TABLE another;";
-                await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
-            }
-
-            var options = new DbContextOptionsBuilder<SqliteNotifyDbContext>();
-            options.UseNotifySqlite($"Data Source={file}");
-            await using var db = new SqliteNotifyDbContext(options.Options);
+            await using var db = Open(file);
             await db.Database.MigrateAsync(TestContext.Current.CancellationToken);
             Assert.Empty(await db.Database.GetPendingMigrationsAsync(TestContext.Current.CancellationToken));
             Assert.Empty(await db.Subscriptions.ToListAsync(TestContext.Current.CancellationToken));
-        }
-        finally
-        {
-            SqliteConnection.ClearAllPools();
-            folder.Delete(recursive: true);
-        }
-    }
+        });
 
     [Fact]
-    public async Task A_migration_goes_on_where_a_process_was_killed_while_it_migrated_and_two_at_once_do_it_one_after_the_other()
-    {
-        var folder = Directory.CreateTempSubdirectory("notify-test-");
-        try
+    public Task A_migration_goes_on_where_a_process_was_killed_while_it_migrated_and_two_at_once_do_it_one_after_the_other() => OnFileAsync(
+        """CREATE TABLE "__EFMigrationsLock" ("Id" INTEGER NOT NULL PRIMARY KEY, "Timestamp" TEXT NOT NULL); INSERT INTO "__EFMigrationsLock" VALUES (1, '2026-01-01 00:00:00');""",
+        async file =>
         {
-            var file = Path.Combine(folder.FullName, "notify.db");
-            await using (var connection = new SqliteConnection($"Data Source={file}"))
-            {
-                await connection.OpenAsync(TestContext.Current.CancellationToken);
-                await using var command = connection.CreateCommand();
-                command.CommandText = """CREATE TABLE "__EFMigrationsLock" ("Id" INTEGER NOT NULL PRIMARY KEY, "Timestamp" TEXT NOT NULL); INSERT INTO "__EFMigrationsLock" VALUES (1, '2026-01-01 00:00:00');""";
-                await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
-            }
-
-            var options = new DbContextOptionsBuilder<SqliteNotifyDbContext>();
-            options.UseNotifySqlite($"Data Source={file}");
-            await using var one = new SqliteNotifyDbContext(options.Options);
-            await using var other = new SqliteNotifyDbContext(options.Options);
+            await using var one = Open(file);
+            await using var other = Open(file);
 
             await Task.WhenAll(new[] { one, other }.Select(db => Task.Run(() => StoreStartup.MigrateAsync(db, TestContext.Current.CancellationToken)))).WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
 
             Assert.Empty(await one.Database.GetPendingMigrationsAsync(TestContext.Current.CancellationToken));
             Assert.Equal(0, one.Database.GetCommandTimeout());
             Assert.False(File.Exists($"{file}-migration"));
-        }
-        finally
-        {
-            SqliteConnection.ClearAllPools();
-            folder.Delete(recursive: true);
-        }
-    }
+        });
 
     [Fact]
     public async Task A_context_that_comes_out_of_its_pool_again_works_on_the_connection_it_has_then()
@@ -130,4 +94,35 @@ public sealed class SqliteFileTests
     [InlineData("Data Source=file:notify?mode=memory&cache=shared")]
     public void One_in_memory_is_refused_with_the_reason(string connectionString) =>
         Assert.Contains("a database in memory", StoreSetup.FaultOf(StoreKind.Sqlite, connectionString), StringComparison.Ordinal);
+
+    private static SqliteNotifyDbContext Open(string file)
+    {
+        var options = new DbContextOptionsBuilder<SqliteNotifyDbContext>();
+        options.UseNotifySqlite($"Data Source={file}");
+        return new SqliteNotifyDbContext(options.Options);
+    }
+
+    /// <summary>On a file that another has made.</summary>
+    private static async Task OnFileAsync(string made, Func<string, Task> test)
+    {
+        var folder = Directory.CreateTempSubdirectory("notify-test-");
+        try
+        {
+            var file = Path.Combine(folder.FullName, "notify.db");
+            await using (var connection = new SqliteConnection($"Data Source={file}"))
+            {
+                await connection.OpenAsync(TestContext.Current.CancellationToken);
+                await using var command = connection.CreateCommand();
+                command.CommandText = made;
+                await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+            }
+
+            await test(file);
+        }
+        finally
+        {
+            SqliteConnection.ClearAllPools();
+            folder.Delete(recursive: true);
+        }
+    }
 }
