@@ -21,18 +21,13 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
     /// <remarks>EF Core's own lock is a row, for which it waits for ever, and which a process that is killed meanwhile leaves behind; a locked file it does not. So whoever has that may
     /// take the row away.</remarks>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>The turn; null for a database in memory, which no other process has.</returns>
-    internal async Task<IAsyncDisposable?> TakeMigrationTurnAsync(CancellationToken cancellationToken)
+    internal async Task<IAsyncDisposable> TakeMigrationTurnAsync(CancellationToken cancellationToken)
     {
+        // Open, it knows its file's whole path.
         await Database.OpenConnectionAsync(cancellationToken);
         try
         {
-            if (Database.GetDbConnection().DataSource is not { Length: > 0 } path || !File.Exists(path))
-            {
-                return null;
-            }
-
-            var turn = await OpenAloneAsync($"{path}-migration", cancellationToken);
+            var turn = await OpenAloneAsync($"{Database.GetDbConnection().DataSource}-migration", cancellationToken);
             try
             {
                 await Database.ExecuteSqlRawAsync("""DROP TABLE IF EXISTS "__EFMigrationsLock" """, cancellationToken);
