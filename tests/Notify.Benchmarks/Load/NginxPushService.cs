@@ -126,7 +126,7 @@ internal sealed class NginxPushService : IAsyncDisposable
         events { worker_connections 4096; }
         http {
           log_format answers '$msec $http_topic';
-          access_log pushes.log answers;
+          access_log pushes.log answers buffer=64k flush=10ms;
           server_tokens off;
           client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
           keepalive_requests 1000000000;
