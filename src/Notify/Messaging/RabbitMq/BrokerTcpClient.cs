@@ -1,24 +1,42 @@
+using System.IO.Pipelines;
 using System.Net.Sockets;
 using RabbitMQ.Client;
 
 namespace Notify.Messaging.RabbitMq;
 
-/// <summary>A connection to the broker that, once it is lost, takes what is written to it and discards it.</summary>
+/// <summary>A connection to the broker that (1) sends many frames in one go where many are written, and (2) once it is lost, takes what is written to it and discards it.</summary>
 /// <remarks>
-/// RabbitMQ.Client stops to write at the first error and takes 128 more frames; whoever brings the next one waits for the connection to be closed. But it is closed only when
+/// <para>(1) RabbitMQ.Client has the kernel send each frame by itself, and wakes the broker for each, however many it has to write.</para>
+/// <para>(2) It stops to write at the first error and takes 128 more frames; whoever brings the next one waits for the connection to be closed. But it is closed only when
 /// every message under way has ended, and those are the ones that wait: a worker with many in flight stood still for ever when its broker was killed
-/// (rabbitmq-dotnet-client issue 1930). What was written before the loss was noticed may be lost all the same; that is what confirms are for.
+/// (rabbitmq-dotnet-client issue 1930). What was written before the loss was noticed may be lost all the same; that is what confirms are for.</para>
 /// </remarks>
-internal sealed class DiscardingTcpClient(Socket socket) : TcpClientAdapter(socket)
+internal sealed class BrokerTcpClient(Socket socket) : TcpClientAdapter(socket)
 {
     /// <summary>For <see cref="ConnectionFactoryBase.SocketFactory"/>.</summary>
-    public static ITcpClient Create(AddressFamily family) => new DiscardingTcpClient(new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true });
+    public static ITcpClient Create(AddressFamily family) => new BrokerTcpClient(new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true });
 
-    public override NetworkStream GetStream() => new DiscardingStream(Client);
+    public override NetworkStream GetStream() => new BrokerStream(Client);
 
-    private sealed class DiscardingStream(Socket socket) : NetworkStream(socket)
+    private sealed class BrokerStream : NetworkStream
     {
+        private const int MostUnsent = 256 * 1024;
+
+        // What closing a connection waits for at most, such as the answer to the broker's own closing of it.
+        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+        private readonly Pipe _unsent = new(new PipeOptions(pauseWriterThreshold: MostUnsent, resumeWriterThreshold: MostUnsent / 2, minimumSegmentSize: MostUnsent / 4, useSynchronizationContext: false));
         private readonly CancellationTokenSource _lost = new();
+        private readonly Task _sending;
+
+        public BrokerStream(Socket socket)
+            : base(socket)
+        {
+            using (ExecutionContext.SuppressFlow())
+            {
+                _sending = Task.Run(SendAsync);
+            }
+        }
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
@@ -39,22 +57,48 @@ internal sealed class DiscardingTcpClient(Socket socket) : TcpClientAdapter(sock
             return read;
         }
 
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            if (_lost.IsCancellationRequested)
-            {
-                return;
-            }
+        // (2) A pipe whose reader has ended discards what it is given.
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => await _unsent.Writer.WriteAsync(buffer, cancellationToken);
 
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(_lost.Token, cancellationToken);
+        public override async ValueTask DisposeAsync()
+        {
+            await _unsent.Writer.CompleteAsync();
+            await _sending.WaitAsync(Patience, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await base.DisposeAsync();
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            _unsent.Writer.Complete();
+            _lost.Cancel();
+            base.Dispose(disposing);
+        }
+
+        // (1) Whatever was written since the last time.
+        private async Task SendAsync()
+        {
             try
             {
-                await base.WriteAsync(buffer, either.Token);
+                ReadResult unsent;
+                do
+                {
+                    unsent = await _unsent.Reader.ReadAsync(_lost.Token);
+                    foreach (var part in unsent.Buffer)
+                    {
+                        await base.WriteAsync(part, _lost.Token);
+                    }
+
+                    _unsent.Reader.AdvanceTo(unsent.Buffer.End);
+                }
+                while (!unsent.IsCompleted);
             }
-            catch (Exception exception) when (exception is IOException or ObjectDisposedException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+            catch (Exception exception) when (exception is IOException or ObjectDisposedException or OperationCanceledException)
             {
                 // Reading tells of the loss.
-                await _lost.CancelAsync();
+            }
+            finally
+            {
+                await _unsent.Reader.CompleteAsync();
             }
         }
     }

@@ -37,7 +37,7 @@ internal sealed class RabbitMqAddress
     {
         host.OnRefreshConnectionFactory = factory =>
         {
-            factory.SocketFactory = DiscardingTcpClient.Create;
+            factory.SocketFactory = BrokerTcpClient.Create;
             return Task.CompletedTask;
         };
         if (IsTls(Nodes[0]))

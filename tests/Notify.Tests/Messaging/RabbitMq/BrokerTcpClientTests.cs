@@ -5,7 +5,7 @@ using RabbitMQ.Client;
 
 namespace Notify.Tests.Messaging.RabbitMq;
 
-public class DiscardingTcpClientTests
+public class BrokerTcpClientTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -14,7 +14,7 @@ public class DiscardingTcpClientTests
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        using var client = DiscardingTcpClient.Create(AddressFamily.InterNetwork);
+        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
         await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
         using var broker = await listener.AcceptSocketAsync(Cancellation);
         await using var stream = client.GetStream();
@@ -41,7 +41,7 @@ public class DiscardingTcpClientTests
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        using var client = DiscardingTcpClient.Create(AddressFamily.InterNetwork);
+        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
         await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
         using var broker = await listener.AcceptSocketAsync(Cancellation);
         await using var stream = client.GetStream();
@@ -54,5 +54,55 @@ public class DiscardingTcpClientTests
 
         await writing;
         await Record.ExceptionAsync(() => reading);
+    }
+
+    [Fact]
+    public async Task Frames_arrive_whole_and_in_their_order_however_many_are_sent_at_once()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
+        await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
+        using var broker = await listener.AcceptSocketAsync(Cancellation);
+        await using var stream = client.GetStream();
+
+        // Small ones, of which many share a send, and some that are larger than all that may wait.
+        var random = new Random(1);
+        var frames = Enumerable.Range(0, 5_000).Select(frame => new byte[frame % 1_000 == 999 ? 700_000 : random.Next(1, 2_000)]).ToList();
+        frames.ForEach(random.NextBytes);
+        var received = new byte[frames.Sum(frame => frame.Length)];
+        var receiving = new NetworkStream(broker).ReadExactlyAsync(received, Cancellation);
+        foreach (var frame in frames)
+        {
+            await stream.WriteAsync(frame, Cancellation);
+        }
+
+        await receiving;
+        Assert.Equal(frames.SelectMany(frame => frame).ToArray(), received);
+    }
+
+    [Fact]
+    public async Task What_was_written_before_it_is_closed_is_sent()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
+        await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
+        using var broker = await listener.AcceptSocketAsync(Cancellation);
+        var stream = client.GetStream();
+
+        // Until every buffer on the way is full.
+        var (writing, count) = (Task.CompletedTask, 0);
+        for (; writing.IsCompleted; count++)
+        {
+            writing = stream.WriteAsync(new byte[10_000], Cancellation).AsTask();
+        }
+
+        var closing = stream.DisposeAsync();
+        var reading = new NetworkStream(broker).ReadExactlyAsync(new byte[count * 10_000], Cancellation);
+        await closing;
+        client.Close();
+        await reading;
+        await writing;
     }
 }
