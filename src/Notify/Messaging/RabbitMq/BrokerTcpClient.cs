@@ -4,12 +4,13 @@ using RabbitMQ.Client;
 
 namespace Notify.Messaging.RabbitMq;
 
-/// <summary>A connection to the broker that (1) sends many frames in one go where many are written, and (2) once it is lost, takes what is written to it and discards it.</summary>
+/// <summary>A connection to the broker that (1) sends many commands in one go where many are written, and (2) once it is lost, takes what is written to it and discards it.</summary>
 /// <remarks>
-/// <para>(1) RabbitMQ.Client has the kernel send each frame by itself, and wakes the broker for each, however many it has to write.</para>
-/// <para>(2) It stops to write at the first error and takes 128 more frames; whoever brings the next one waits for the connection to be closed. But it is closed only when
+/// <para>(1) RabbitMQ.Client has the kernel send each command by itself, and wakes the broker for each, however many it has to write.</para>
+/// <para>(2) It stops to write at the first error and takes 128 more commands; whoever brings the next one waits for the connection to be closed. But it is closed only when
 /// every message under way has ended, and those are the ones that wait: a worker with many in flight stood still for ever when its broker was killed
-/// (rabbitmq-dotnet-client issue 1930). What was written before the loss was noticed may be lost all the same; that is what confirms are for.</para>
+/// (rabbitmq-dotnet-client issue 1930). What was written before the loss was noticed may be lost all the same; that is what confirms are for. Lost it is when the other side ends it, or the kernel
+/// gives it up: a broker that is silent may come back.</para>
 /// </remarks>
 internal sealed class BrokerTcpClient(Socket socket) : TcpClientAdapter(socket)
 {
@@ -22,10 +23,11 @@ internal sealed class BrokerTcpClient(Socket socket) : TcpClientAdapter(socket)
     {
         private const int MostUnsent = 256 * 1024;
 
-        // What closing a connection waits for at most, such as the answer to the broker's own closing of it.
-        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+        // For what is still to be sent when it is closed, such as the answer to the broker's own closing of it.
+        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
         private readonly Pipe _unsent = new(new PipeOptions(pauseWriterThreshold: MostUnsent, resumeWriterThreshold: MostUnsent / 2, minimumSegmentSize: MostUnsent / 4, useSynchronizationContext: false));
+        private readonly SemaphoreSlim _writing = new(1);
         private readonly CancellationTokenSource _lost = new();
         private readonly Task _sending;
 
@@ -47,7 +49,12 @@ internal sealed class BrokerTcpClient(Socket socket) : TcpClientAdapter(socket)
             }
             finally
             {
-                if (read == 0 && buffer.Length > 0 && !cancellationToken.IsCancellationRequested)
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    // The client reads no more, so none else would learn of a loss.
+                    _lost.CancelAfter(Patience);
+                }
+                else if (read == 0 && buffer.Length > 0)
                 {
                     // Nobody takes any more of what is being written.
                     await _lost.CancelAsync();
@@ -57,8 +64,19 @@ internal sealed class BrokerTcpClient(Socket socket) : TcpClientAdapter(socket)
             return read;
         }
 
-        // (2) A pipe whose reader has ended discards what it is given.
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => await _unsent.Writer.WriteAsync(buffer, cancellationToken);
+        // (2) A pipe whose reader has ended discards what it is given. It takes one writer at a time, and TLS may have something to say while the client writes.
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await _writing.WaitAsync(cancellationToken);
+            try
+            {
+                await _unsent.Writer.WriteAsync(buffer, cancellationToken);
+            }
+            finally
+            {
+                _writing.Release();
+            }
+        }
 
         public override async ValueTask DisposeAsync()
         {
@@ -69,8 +87,12 @@ internal sealed class BrokerTcpClient(Socket socket) : TcpClientAdapter(socket)
 
         protected override void Dispose(bool disposing)
         {
-            _unsent.Writer.Complete();
-            _lost.Cancel();
+            if (disposing)
+            {
+                _unsent.Writer.Complete();
+                _lost.Cancel();
+            }
+
             base.Dispose(disposing);
         }
 

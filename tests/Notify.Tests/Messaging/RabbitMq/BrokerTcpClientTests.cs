@@ -50,9 +50,11 @@ public class BrokerTcpClientTests
         var writing = stream.WriteAsync(new byte[100_000_000], Cancellation).AsTask();
         var reading = stream.ReadAsync(new byte[1], Cancellation).AsTask();
         Assert.False(writing.IsCompleted);
-        broker.Close(timeout: 0);
 
-        await writing;
+        // Only reading tells of this.
+        broker.Shutdown(SocketShutdown.Send);
+
+        await writing.WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
         await Record.ExceptionAsync(() => reading);
     }
 
@@ -82,7 +84,29 @@ public class BrokerTcpClientTests
     }
 
     [Fact]
-    public async Task What_was_written_before_it_is_closed_is_sent()
+    public async Task A_write_that_nobody_takes_ends_when_the_client_reads_no_more()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
+        await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
+        using var broker = await listener.AcceptSocketAsync(Cancellation);
+        await using var stream = client.GetStream();
+        using var ended = new CancellationTokenSource();
+        var writing = stream.WriteAsync(new byte[100_000_000], Cancellation).AsTask();
+        var reading = stream.ReadAsync(new byte[1], ended.Token).AsTask();
+        Assert.False(writing.IsCompleted);
+
+        await ended.CancelAsync();
+
+        await writing.WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_was_written_before_it_is_closed_is_sent_where_it_is_taken(bool isTaken)
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
@@ -90,18 +114,15 @@ public class BrokerTcpClientTests
         await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
         using var broker = await listener.AcceptSocketAsync(Cancellation);
         var stream = client.GetStream();
-
-        // Until every buffer on the way is full.
-        var (writing, count) = (Task.CompletedTask, 0);
-        for (; writing.IsCompleted; count++)
-        {
-            writing = stream.WriteAsync(new byte[10_000], Cancellation).AsTask();
-        }
+        var large = new byte[100_000_000];
+        var writing = stream.WriteAsync(large, Cancellation).AsTask();
+        Assert.False(writing.IsCompleted);
 
         var closing = stream.DisposeAsync();
-        var reading = new NetworkStream(broker).ReadExactlyAsync(new byte[count * 10_000], Cancellation);
+        var reading = isTaken ? new NetworkStream(broker).ReadExactlyAsync(large, Cancellation) : default;
         await closing;
         client.Close();
+
         await reading;
         await writing;
     }
