@@ -12,11 +12,8 @@ public class BrokerTcpClientTests
     [Fact]
     public async Task What_is_written_arrives_and_once_the_connection_is_lost_it_is_discarded()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
-        await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
-        using var broker = await listener.AcceptSocketAsync(Cancellation);
+        using var connection = await Connection.OpenAsync();
+        var (client, broker) = connection;
         await using var stream = client.GetStream();
         await using var plain = new TcpClientAdapter(client.Client).GetStream();
 
@@ -39,11 +36,8 @@ public class BrokerTcpClientTests
     [Fact]
     public async Task A_write_that_nobody_takes_ends_when_the_connection_is_lost()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
-        await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
-        using var broker = await listener.AcceptSocketAsync(Cancellation);
+        using var connection = await Connection.OpenAsync();
+        var (client, broker) = connection;
         await using var stream = client.GetStream();
 
         // More than any buffer on the way holds.
@@ -61,11 +55,8 @@ public class BrokerTcpClientTests
     [Fact]
     public async Task Frames_arrive_whole_and_in_their_order_however_many_are_sent_at_once()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
-        await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
-        using var broker = await listener.AcceptSocketAsync(Cancellation);
+        using var connection = await Connection.OpenAsync();
+        var (client, broker) = connection;
         await using var stream = client.GetStream();
 
         // Small ones, of which many share a send, and some that are larger than all that may wait.
@@ -86,11 +77,8 @@ public class BrokerTcpClientTests
     [Fact]
     public async Task A_write_that_nobody_takes_ends_when_the_client_reads_no_more()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
-        await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
-        using var broker = await listener.AcceptSocketAsync(Cancellation);
+        using var connection = await Connection.OpenAsync();
+        var (client, broker) = connection;
         await using var stream = client.GetStream();
         using var ended = new CancellationTokenSource();
         var writing = stream.WriteAsync(new byte[100_000_000], Cancellation).AsTask();
@@ -108,11 +96,8 @@ public class BrokerTcpClientTests
     [InlineData(false)]
     public async Task What_was_written_before_it_is_closed_is_sent_where_it_is_taken(bool isTaken)
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        using var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
-        await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
-        using var broker = await listener.AcceptSocketAsync(Cancellation);
+        using var connection = await Connection.OpenAsync();
+        var (client, broker) = connection;
         var stream = client.GetStream();
         var large = new byte[100_000_000];
         var writing = stream.WriteAsync(large, Cancellation).AsTask();
@@ -125,5 +110,24 @@ public class BrokerTcpClientTests
 
         await reading;
         await writing;
+    }
+
+    /// <summary>The client and the other side, which reads and writes as a test has it.</summary>
+    private sealed record Connection(ITcpClient Client, Socket Broker) : IDisposable
+    {
+        public static async Task<Connection> OpenAsync()
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            var client = BrokerTcpClient.Create(AddressFamily.InterNetwork);
+            await client.ConnectAsync(IPAddress.Loopback, ((IPEndPoint)listener.LocalEndpoint).Port, Cancellation);
+            return new Connection(client, await listener.AcceptSocketAsync(Cancellation));
+        }
+
+        public void Dispose()
+        {
+            Client.Dispose();
+            Broker.Dispose();
+        }
     }
 }
