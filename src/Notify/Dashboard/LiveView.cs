@@ -57,7 +57,7 @@ public sealed record PushServiceView(
 /// <param name="MemoryBytes">Memory that it has.</param>
 /// <param name="Processors">Processors that it keeps busy.</param>
 /// <param name="Attempts">POSTs a second.</param>
-/// <param name="InHand">Pushes taken from the bus, or out of a mailbox, and not done with.</param>
+/// <param name="InHand">Pushes taken from the bus, or out of a mailbox, whose turn has not ended.</param>
 /// <param name="OldestInHandSeconds">How long the oldest of them has been.</param>
 public sealed record WorkerView(
     Guid Id, string Host, int ProcessId, string Version, DateTimeOffset StartedAt, DateTimeOffset At, bool IsAway, long MemoryBytes, double Processors, double Attempts, int InHand, double OldestInHandSeconds);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -14,7 +15,7 @@ public sealed record AcceptedPushes(IReadOnlyList<PushAccepted> Pushes);
 
 /// <summary>
 /// Tells the delivery log of acceptances, which is what nearly every push ends with: writes many at once to the store. What the store does not take at once
-/// goes over the bus, so that no push waits long for its acknowledgement.
+/// goes over the bus, so that no push waits for a slow store to be acknowledged. They are told in the order in which they were reported.
 /// </summary>
 /// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push: <see cref="PushInHand.PublishAcceptanceAsync"/>.</remarks>
 public sealed partial class AcceptanceReports : IAsyncDisposable
@@ -25,7 +26,7 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
     // Where the log is behind, it has this many times its prefetch in memory.
     private const int MostInAMessage = 50;
 
-    // Under load; a push's acknowledgement and its subscription's next push wait that much longer.
+    // Under load; a push's acknowledgement waits that much longer.
     private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(20);
 
     /// <summary>How long the store may take.</summary>
@@ -34,6 +35,9 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
     /// <summary>How long a store that did not take them is left to those who must have it.</summary>
     internal static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);
 
+    /// <summary>When both are asked again where the bus did not take them either.</summary>
+    internal static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
     private readonly IBus _bus;
     private readonly IDbContextFactory<NotifyDbContext> _store;
     private readonly IOptions<DeliveryLogOptions> _options;
@@ -41,6 +45,9 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _ended = new();
     private readonly Gathering<Report> _reports;
+
+    // Of each subscription the last that neither has yet.
+    private readonly ConcurrentDictionary<Guid, Task> _last = [];
     private Task _write = Task.CompletedTask;
     private long? _restsSince;
 
@@ -51,7 +58,7 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
         _reports = new Gathering<Report>(MostAtOnce, HandleAsync, Linger);
     }
 
-    /// <summary>Returns when the store or the bus has it.</summary>
+    /// <summary>Returns when the store or the bus has it, however long that takes: whoever gave up would have the push made again. Fails only at the end.</summary>
     /// <param name="accepted">The acceptance.</param>
     /// <param name="lastAcceptedAt">The last that is noted on its subscription; null if none is.</param>
     public Task ReportAsync(PushAccepted accepted, DateTimeOffset? lastAcceptedAt)
@@ -63,9 +70,13 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
         }
 
         var report = new Report(accepted, isNews);
+        _last[accepted.SubscriptionId] = report.Done.Task;
         _reports.Add(report);
         return report.Done.Task;
     }
+
+    /// <summary>Returns when the store or the bus has all that was reported of this subscription so far; fails as they do.</summary>
+    public Task ReportedAsync(Guid subscriptionId) => _last.GetValueOrDefault(subscriptionId) ?? Task.CompletedTask;
 
     /// <summary>Gives up what neither has taken: its push is not acknowledged, and comes again.</summary>
     public async ValueTask DisposeAsync()
@@ -78,16 +89,48 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
 
     private async Task HandleAsync(IReadOnlyList<Report> reports)
     {
-        if (await TryWriteAsync(reports))
+        while (!await TryWriteAsync(reports))
         {
-            foreach (var report in reports)
+            var messages = reports.Chunk(MostInAMessage).ToList();
+            var failures = await Task.WhenAll(messages.Select(TryPublishAsync));
+
+            // What follows one that was not taken is not told either: of two of a subscription the second is never told first.
+            var taken = failures.TakeWhile(failure => failure is null).Count();
+            Tell(messages.Take(taken).SelectMany(message => message));
+            if (taken == messages.Count)
+            {
+                return;
+            }
+
+            reports = [.. messages.Skip(taken).SelectMany(message => message)];
+            if (_ended.IsCancellationRequested)
+            {
+                Tell(reports, failures[taken]);
+                return;
+            }
+
+            LogTakenByNeither(failures[taken], Pause);
+            _restsSince = null;
+            await Task.Delay(Pause, _time, _ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        Tell(reports);
+    }
+
+    private void Tell(IEnumerable<Report> reports, Exception? failure = null)
+    {
+        foreach (var report in reports)
+        {
+            if (failure is null)
             {
                 report.Done.SetResult();
             }
-        }
-        else
-        {
-            await Task.WhenAll(reports.Chunk(MostInAMessage).Select(PublishAsync));
+            else
+            {
+                report.Done.SetException(failure);
+            }
+
+            _last.TryRemove(KeyValuePair.Create(report.Accepted.SubscriptionId, report.Done.Task));
         }
     }
 
@@ -129,27 +172,25 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
             cancellationToken);
     }
 
-    private async Task PublishAsync(Report[] reports)
+    /// <returns>Why it was not taken; null if it was.</returns>
+    private async Task<Exception?> TryPublishAsync(Report[] reports)
     {
         try
         {
             await _bus.Publish(new AcceptedPushes(Array.ConvertAll(reports, report => report.Accepted)), publish => publish.RequireQueue(), _ended.Token);
-            foreach (var report in reports)
-            {
-                report.Done.SetResult();
-            }
+            return null;
         }
         catch (Exception exception)
         {
-            foreach (var report in reports)
-            {
-                report.Done.TrySetException(exception);
-            }
+            return exception;
         }
     }
 
     [LoggerMessage(LogLevel.Warning, "The database did not take acceptances in time: for {Rest} they go to the delivery log over the bus")]
     private partial void LogNotTaken(Exception exception, TimeSpan rest);
+
+    [LoggerMessage(LogLevel.Warning, "Neither the database nor the bus took acceptances: both are asked again in {Pause}. Pushes that were made stay unacknowledged")]
+    private partial void LogTakenByNeither(Exception? exception, TimeSpan pause);
 
     private sealed record Report(PushAccepted Accepted, bool IsNews)
     {

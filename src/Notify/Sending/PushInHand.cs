@@ -24,6 +24,10 @@ public abstract class PushInHand
     /// <summary>Publishes that it was accepted, where anybody listens.</summary>
     public abstract Task PublishAcceptanceAsync(PushAccepted accepted);
 
+    /// <summary>Has the bus keep it until this has come to its end, past its own; waits for that where the bus does not keep it.</summary>
+    /// <param name="told">Fails if the bus should deliver it again.</param>
+    public abstract Task KeepUntilAsync(Task told);
+
     /// <summary>Has the bus hold it back, and deliver it again.</summary>
     /// <param name="attempts">POSTs made so far.</param>
     /// <param name="delay">How long; zero or more.</param>

@@ -31,7 +31,7 @@ public sealed partial class SendStage(
     TimeProvider time,
     ILogger<SendStage> logger)
 {
-    /// <summary>Comes to an end with the push, well or badly: what became of it is told by then, and if it waits for a later attempt, it is held back.</summary>
+    /// <summary>Comes to an end with the push's turn: if it waits for a later attempt, it is held back by then. What became of it is told by then too, or kept by the bus until it is.</summary>
     public async Task HandleAsync(PushInHand inHand)
     {
         var (push, cancellationToken) = (inHand.Push, inHand.CancellationToken);
@@ -110,7 +110,7 @@ public sealed partial class SendStage(
         {
             case PushOutcome.Accepted:
                 metrics.Accepted(target.Push.Endpoint.Authority, time.GetUtcNow() - UserFanoutConsumer.PublishedAt(push));
-                await ReportAcceptanceAsync(inHand, new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()), subscription!.LastAcceptedAt);
+                await ReportAcceptanceAsync(inHand, line, new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()), subscription!.LastAcceptedAt);
                 await AdvanceAsync(inHand, line);
                 break;
             case PushOutcome.Expired:
@@ -172,8 +172,15 @@ public sealed partial class SendStage(
         return outcome;
     }
 
-    private Task ReportAcceptanceAsync(PushInHand inHand, PushAccepted accepted, DateTimeOffset? lastAcceptedAt) =>
-        Task.WhenAll(inHand.PublishAcceptanceAsync(accepted), reports.ReportAsync(accepted, lastAcceptedAt).WaitAsync(inHand.CancellationToken));
+    // What comes out of a line is in the store until the line moves, and must be in the log by then; anything else only the bus keeps.
+    private Task ReportAcceptanceAsync(PushInHand inHand, WaitingLine? line, PushAccepted accepted, DateTimeOffset? lastAcceptedAt)
+    {
+        var reported = reports.ReportAsync(accepted, lastAcceptedAt);
+        return Task.WhenAll(inHand.PublishAcceptanceAsync(accepted), line is null ? inHand.KeepUntilAsync(reported) : reported.WaitAsync(inHand.CancellationToken));
+    }
+
+    // Whatever is no acceptance waits for those before it, which may be unacknowledged yet: were this one in a line, or done with, and they came again after a crash, they would be made after it.
+    private Task EarlierOnesReportedAsync(PushInHand inHand) => reports.ReportedAsync(inHand.Push.SubscriptionId).WaitAsync(inHand.CancellationToken);
 
     private async Task ReportWaitAsync(PushInHand inHand, Turn.StoodInLine stood)
     {
@@ -209,6 +216,7 @@ public sealed partial class SendStage(
             return false;
         }
 
+        await EarlierOnesReportedAsync(inHand);
         metrics.Deferred(word);
         await lines.HoldAsync(push, line, attempts, now + delay);
         await inHand.RedeliverAsync(attempts, delay);
@@ -220,6 +228,7 @@ public sealed partial class SendStage(
     private async Task GiveUpAsync(
         PushInHand inHand, WaitingLine? line, int attempts, int? status, string reason, TimeSpan? retryAfter = null, bool isKept = false)
     {
+        await EarlierOnesReportedAsync(inHand);
         await ReportFailureAsync(inHand, inHand.Push, attempts, status, reason);
         if (isKept)
         {
@@ -233,6 +242,7 @@ public sealed partial class SendStage(
     {
         const string reason = PushFailureReasons.SubscriptionExpired;
         var push = inHand.Push;
+        await EarlierOnesReportedAsync(inHand);
         await inHand.PublishAsync(new SubscriptionExpired(push.SubscriptionId, push.UserId));
         await ReportFailureAsync(inHand, push, attempts, status, reason);
         if (line is null)

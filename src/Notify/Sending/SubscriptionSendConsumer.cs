@@ -26,6 +26,13 @@ internal sealed class SubscriptionSendConsumer(SendStage stage, ListenedAcceptan
 
         public override Task PublishAcceptanceAsync(PushAccepted accepted) => events.PublishAsync(context, accepted);
 
+        // Not acknowledged before; but its subscription's next push may go, and all that belongs to this one may be forgotten.
+        public override Task KeepUntilAsync(Task told)
+        {
+            context.ReceiveContext.AddReceiveTask(told);
+            return Task.CompletedTask;
+        }
+
         public override Task RedeliverAsync(int attempts, TimeSpan delay) => context.Redeliver(delay, (_, send) => send.Headers.Set(PushSender.AttemptsHeader, attempts));
 
         public override Task KeepInErrorQueueAsync(string reason) => context.KeepInErrorQueueAsync(reason);

@@ -25,7 +25,6 @@ public sealed class AcceptancesTests(SharedDatabases databases)
         await using var locks = new NpgsqlCommand("""LOCK TABLE "Deliveries" IN ACCESS EXCLUSIVE MODE""", connection, transaction);
         await locks.ExecuteNonQueryAsync(Cancellation);
 
-        // Of one subscription, whose next push waits until the last is acknowledged.
         var messages = Enumerable.Range(0, 5).Select(_ => Guid.NewGuid()).ToList();
         foreach (var message in messages)
         {

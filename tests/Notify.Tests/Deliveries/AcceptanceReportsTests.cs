@@ -143,6 +143,58 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_neither_takes_is_offered_to_both_again_until_one_takes_it()
+    {
+        var published = new FailsToPublish();
+        using var connected = _bus.ConnectPublishObserver(published);
+        _commits.Failure = new InvalidOperationException("as the test asked");
+        await using var reports = NewReports();
+        var (first, second) = (NewAcceptance(), NewAcceptance());
+
+        var report = reports.ReportAsync(first, lastAcceptedAt: null);
+        await Eventually.TrueAsync(() => published.Count == 1);
+        published.FailsFor = _ => false;
+        await PauseUntilAsync(() => report.IsCompletedSuccessfully);
+        await Eventually.TrueAsync(() => !_overTheBus.IsEmpty);
+        Assert.Equal([first], _overTheBus);
+
+        // The store is not left to its rest where the bus does not help.
+        _time.Advance(AcceptanceReports.Rest);
+        published.FailsFor = _ => true;
+        report = reports.ReportAsync(second, lastAcceptedAt: null);
+        await Eventually.TrueAsync(() => published.Count == 3);
+        _commits.Failure = null;
+        await PauseUntilAsync(() => report.IsCompletedSuccessfully, AcceptanceReports.Rest / 2);
+        Assert.Equal([second.MessageId], await ReadAsync());
+    }
+
+    [Fact]
+    public async Task Acceptances_are_told_in_the_order_in_which_they_were_reported()
+    {
+        await using var reports = NewReports();
+        _commits.Held = new TaskCompletionSource();
+        var begun = _commits.Begun;
+        var before = reports.ReportAsync(NewAcceptance(), lastAcceptedAt: null);
+        await Eventually.TrueAsync(() => _commits.Begun > begun);
+
+        // These gather, and are in two messages, of which the bus takes the second alone.
+        var accepted = Enumerable.Range(0, 60).Select(_ => NewAcceptance()).ToList();
+        var published = new FailsToPublish { FailsFor = message => message.Pushes.Contains(accepted[0]) };
+        using var connected = _bus.ConnectPublishObserver(published);
+        var told = accepted.ConvertAll(push => reports.ReportAsync(push, lastAcceptedAt: null));
+        _commits.Failure = new InvalidOperationException("as the test asked");
+        _commits.Held.SetResult();
+        await before;
+        await PauseUntilAsync(() => published.Count >= 4);
+
+        Assert.All(told, report => Assert.False(report.IsCompleted));
+        Assert.False(reports.ReportedAsync(accepted[^1].SubscriptionId).IsCompleted);
+        published.FailsFor = _ => false;
+        await PauseUntilAsync(() => told.TrueForAll(report => report.IsCompletedSuccessfully));
+        await Eventually.TrueAsync(() => reports.ReportedAsync(accepted[^1].SubscriptionId) == Task.CompletedTask);
+    }
+
+    [Fact]
     public async Task Where_no_log_is_kept_only_what_is_news_to_the_subscription_is_written()
     {
         await using var reports = NewReports(isLogKept: false);
@@ -154,6 +206,20 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
 
         Assert.Equal(before + 1, _commits.Begun);
         Assert.Empty(await ReadAsync());
+    }
+
+    private Task PauseUntilAsync(Func<bool> condition, TimeSpan? atMost = null)
+    {
+        var end = _time.GetUtcNow() + (atMost ?? TimeSpan.FromDays(1));
+        return Eventually.TrueAsync(() =>
+        {
+            if (_time.GetUtcNow() < end)
+            {
+                _time.Advance(AcceptanceReports.Pause);
+            }
+
+            return condition();
+        });
     }
 
     private AcceptanceReports NewReports(bool isLogKept = true) =>
@@ -177,6 +243,29 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
         {
             Begun.TrySetResult();
             return Task.Delay(Timeout.InfiniteTimeSpan, context.CancellationToken);
+        }
+
+        public Task PostPublish<T>(PublishContext<T> context)
+            where T : class => Task.CompletedTask;
+
+        public Task PublishFault<T>(PublishContext<T> context, Exception exception)
+            where T : class => Task.CompletedTask;
+    }
+
+    /// <summary>A bus that does not take everything.</summary>
+    private sealed class FailsToPublish : IPublishObserver
+    {
+        private int _count;
+
+        public int Count => Volatile.Read(ref _count);
+
+        public Predicate<AcceptedPushes> FailsFor { get; set; } = _ => true;
+
+        public Task PrePublish<T>(PublishContext<T> context)
+            where T : class
+        {
+            Interlocked.Increment(ref _count);
+            return FailsFor((AcceptedPushes)(object)context.Message) ? throw new InvalidOperationException("as the test asked") : Task.CompletedTask;
         }
 
         public Task PostPublish<T>(PublishContext<T> context)

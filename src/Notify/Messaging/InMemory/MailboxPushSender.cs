@@ -208,6 +208,8 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
         // Only who is in this process can listen, and the bus knows them.
         public override Task PublishAcceptanceAsync(PushAccepted accepted) => sender.Acceptances.Sinks.Any() ? PublishAsync(accepted) : Task.CompletedTask;
 
+        public override Task KeepUntilAsync(Task told) => told.WaitAsync(CancellationToken);
+
         public override Task RedeliverAsync(int attempts, TimeSpan delay) => sender.SendLaterAsync(push, attempts, delay, CancellationToken);
 
         // Nobody could replay it.

@@ -7,7 +7,8 @@ namespace Notify.Messaging.RabbitMq;
 /// many messages as it frees: one of a dozen messages costs it little more than one of a single message.
 /// </summary>
 /// <remarks>A message waits for those that were delivered before it, but not for long: those behind one that takes its time are acknowledged by themselves. Of two that
-/// were added in the order of their delivery, the second is never acknowledged first.</remarks>
+/// were added in the order of their delivery, the second is never acknowledged first. Nobody waits for an acknowledgement that gathers: whoever did would keep all that belongs to the
+/// message alive for the garbage collector to look at, and the broker does not say that it has one.</remarks>
 internal sealed class Acknowledgements : IAsyncDisposable
 {
     /// <summary>How long acknowledgements gather.</summary>
@@ -21,7 +22,7 @@ internal sealed class Acknowledgements : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly Channel<Handled> _handled = Channel.CreateUnbounded<Handled>(new UnboundedChannelOptions { SingleReader = true });
     private readonly CancellationTokenSource _ended = new();
-    private readonly SortedDictionary<ulong, Handled> _waiting = [];
+    private readonly SortedDictionary<ulong, long> _waiting = [];
     private readonly HashSet<ulong> _settled = [];
     private readonly Task _acknowledging;
     private ulong _first;
@@ -29,7 +30,7 @@ internal sealed class Acknowledgements : IAsyncDisposable
 
     /// <summary>Acknowledges on a channel.</summary>
     /// <param name="acknowledge">Acknowledges the message of a delivery tag, and where true all up to it that are not yet.</param>
-    /// <param name="fail">Is told why nothing will be acknowledged any more; it must not throw.</param>
+    /// <param name="fail">Is told why nothing will be acknowledged any more, once something could not be; it must not throw.</param>
     /// <param name="time">The time that acknowledgements gather in.</param>
     public Acknowledgements(Func<ulong, bool, ValueTask> acknowledge, Func<Exception, Task> fail, TimeProvider time)
     {
@@ -43,26 +44,23 @@ internal sealed class Acknowledgements : IAsyncDisposable
     /// <summary>Says that a message was delivered; to be called in the order of deliveries.</summary>
     public void Delivered(ulong deliveryTag) => _first = _first == 0 ? deliveryTag : _first;
 
-    /// <summary>Acknowledges a message; returns when that is on its way to the broker.</summary>
-    /// <exception cref="ObjectDisposedException">The channel is closed.</exception>
-    public Task AddAsync(ulong deliveryTag)
-    {
-        var acknowledged = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        ObjectDisposedException.ThrowIf(!_handled.Writer.TryWrite(new Handled(deliveryTag, _time.GetTimestamp(), acknowledged)), this);
-        return acknowledged.Task;
-    }
+    /// <summary>Has a message acknowledged soon.</summary>
+    /// <returns>False if it has ended: then it is for the caller to acknowledge.</returns>
+    public bool TryAdd(ulong deliveryTag) => _handled.Writer.TryWrite(new Handled(deliveryTag, _time.GetTimestamp()));
 
     /// <summary>Says that a message was given back: those behind it wait for it no more.</summary>
-    public void GivenBack(ulong deliveryTag) => _handled.Writer.TryWrite(new Handled(deliveryTag, 0, null));
+    public void GivenBack(ulong deliveryTag) => _handled.Writer.TryWrite(new Handled(deliveryTag, null));
 
-    /// <summary>Acknowledges at once what still waits.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>Acknowledges at once what still waits, and gathers nothing more. May be called again, to wait for that.</summary>
+    public async Task EndAsync()
     {
         _handled.Writer.TryComplete();
         await _ended.CancelAsync();
         await _acknowledging;
-        _ended.Dispose();
     }
+
+    /// <summary>Ends it.</summary>
+    public async ValueTask DisposeAsync() => await EndAsync();
 
     private async Task AcknowledgeOrFailAsync()
     {
@@ -73,16 +71,6 @@ internal sealed class Acknowledgements : IAsyncDisposable
         catch (Exception exception)
         {
             _handled.Writer.TryComplete();
-            await foreach (var handled in _handled.Reader.ReadAllAsync())
-            {
-                handled.Acknowledged?.TrySetException(exception);
-            }
-
-            foreach (var handled in _waiting.Values)
-            {
-                handled.Acknowledged!.TrySetException(exception);
-            }
-
             await _fail(exception);
         }
     }
@@ -94,78 +82,65 @@ internal sealed class Acknowledgements : IAsyncDisposable
             await Task.Delay(Linger, _time, _ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             while (_handled.Reader.TryRead(out var handled))
             {
-                if (handled.Acknowledged is null)
+                if (handled.At is { } at)
+                {
+                    _waiting.TryAdd(handled.DeliveryTag, at);
+                }
+                else
                 {
                     _settled.Add(handled.DeliveryTag);
                 }
-                else if (!_waiting.TryAdd(handled.DeliveryTag, handled))
-                {
-                    handled.Acknowledged.SetException(new InvalidOperationException($"Message {handled.DeliveryTag} is being acknowledged already."));
-                }
             }
 
-            await AcknowledgeAsync(TakeThoseWithNoneBefore());
+            var (count, last) = TakeThoseWithNoneBefore();
+            if (count > 0)
+            {
+                await _acknowledge(last, count > 1);
+            }
+
             foreach (var late in TakeLate())
             {
-                await AcknowledgeAsync([late]);
+                await _acknowledge(late, false);
             }
         }
     }
 
-    private List<Handled> TakeThoseWithNoneBefore()
+    private (int Count, ulong Last) TakeThoseWithNoneBefore()
     {
         // A channel that was used before counts on.
         _through = Math.Max(_through, Math.Max(_first, 1) - 1);
-        var some = new List<Handled>();
-        while (_waiting.Remove(_through + 1, out var next) || _settled.Remove(_through + 1))
+        var (count, last) = (0, 0ul);
+        while (true)
         {
-            _through++;
-            if (next is not null)
+            if (_waiting.Remove(_through + 1))
             {
-                some.Add(next);
+                (count, last) = (count + 1, _through + 1);
             }
-        }
+            else if (!_settled.Remove(_through + 1))
+            {
+                return (count, last);
+            }
 
-        return some;
+            _through++;
+        }
     }
 
-    private List<Handled> TakeLate()
+    private List<ulong> TakeLate()
     {
-        // By one clock for all, so that none is late whose forerunner is not.
-        var now = _time.GetTimestamp();
-        var late = _waiting.Values.Where(handled => _ended.IsCancellationRequested || _time.GetElapsedTime(handled.At, now) >= WaitsAtMost).ToList();
-        foreach (var one in late)
+        var (now, isEnd) = (_time.GetTimestamp(), _ended.IsCancellationRequested);
+        var last = _waiting.LastOrDefault(handled => isEnd || _time.GetElapsedTime(handled.Value, now) >= WaitsAtMost).Key;
+
+        // With those before it, lest one be acknowledged before its forerunner.
+        var late = _waiting.Keys.TakeWhile(deliveryTag => deliveryTag <= last).ToList();
+        foreach (var deliveryTag in late)
         {
-            _waiting.Remove(one.DeliveryTag);
-            _settled.Add(one.DeliveryTag);
+            _waiting.Remove(deliveryTag);
+            _settled.Add(deliveryTag);
         }
 
         return late;
     }
 
-    private async Task AcknowledgeAsync(IReadOnlyList<Handled> some)
-    {
-        if (some is not [.., var last])
-        {
-            return;
-        }
-
-        try
-        {
-            await _acknowledge(last.DeliveryTag, some.Count > 1);
-            foreach (var one in some)
-            {
-                one.Acknowledged!.SetResult();
-            }
-        }
-        catch (Exception exception)
-        {
-            foreach (var one in some)
-            {
-                one.Acknowledged!.TrySetException(exception);
-            }
-        }
-    }
-
-    private sealed record Handled(ulong DeliveryTag, long At, TaskCompletionSource? Acknowledged);
+    // Without a time it was given back.
+    private readonly record struct Handled(ulong DeliveryTag, long? At);
 }

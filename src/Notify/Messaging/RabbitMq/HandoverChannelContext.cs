@@ -33,7 +33,15 @@ internal sealed class HandoverChannelContext : ScopeChannelContext, ChannelConte
         BasicConsume(queue, noAck, exclusive, arguments, new HandoverConsumer(consumer, Order, _acknowledgements), consumerTag, cancellationToken);
 
     // (2), which MassTransit does one by one. Not cancelled with the message: it has been handled.
-    ValueTask ChannelContext.BasicAck(ulong deliveryTag, bool multiple, CancellationToken cancellationToken) => new(_acknowledgements.AddAsync(deliveryTag));
+    ValueTask ChannelContext.BasicAck(ulong deliveryTag, bool multiple, CancellationToken cancellationToken) =>
+        _acknowledgements.TryAdd(deliveryTag) ? ValueTask.CompletedTask : new(AcknowledgeLastAsync(deliveryTag));
+
+    // The consumer stops. What is handled from now on it must know to be acknowledged: it waits for the last of its messages, and then the channel may close at any time.
+    async Task ChannelContext.BasicCancel(string consumerTag, CancellationToken cancellationToken)
+    {
+        await _acknowledgements.EndAsync().WaitAsync(cancellationToken);
+        await BasicCancel(consumerTag, cancellationToken);
+    }
 
     async Task ChannelContext.BasicNack(ulong deliveryTag, bool multiple, bool requeue, CancellationToken cancellationToken)
     {
@@ -47,9 +55,23 @@ internal sealed class HandoverChannelContext : ScopeChannelContext, ChannelConte
         Dispose();
     }
 
-    // Without acknowledgements the broker would soon deliver nothing more. MassTransit opens a channel anew that was closed.
+    // After those that were handled before it. Where they could not be acknowledged the channel is closed by then, and this is not either.
+    private async Task AcknowledgeLastAsync(ulong deliveryTag)
+    {
+        await _acknowledgements.EndAsync();
+        await BasicAck(deliveryTag, multiple: false, CancellationToken);
+    }
+
+    // Without acknowledgements the broker would soon deliver nothing more. MassTransit opens a channel anew that was closed, and what was not acknowledged comes again.
     private async Task CloseAsync(Exception exception)
     {
+        // By the broker, which found fault with it; else it went with its connection, or was closed here, and whoever did so says so.
+        if (Channel.IsClosed && (Channel.CloseReason?.Initiator != ShutdownInitiator.Peer || !ConnectionContext.Connection.IsOpen))
+        {
+            _log?.Debug?.Log(exception, "The channel was closed before all that was handled could be acknowledged");
+            return;
+        }
+
         _log?.Error?.Log(exception, "Messages can be acknowledged no more: their channel is closed");
         try
         {

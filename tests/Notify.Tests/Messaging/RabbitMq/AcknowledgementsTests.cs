@@ -15,9 +15,9 @@ public sealed class AcknowledgementsTests
     {
         await using var acknowledgements = Start();
 
-        await EndAsync(acknowledgements.AddAsync(2), acknowledgements.AddAsync(1), acknowledgements.AddAsync(3));
+        Add(acknowledgements, 2, 1, 3);
 
-        Assert.Equal([(3ul, true)], _sent);
+        await SentInAllAsync(acknowledgements, (3, true));
     }
 
     [Fact]
@@ -25,22 +25,23 @@ public sealed class AcknowledgementsTests
     {
         await using var acknowledgements = Start();
 
-        await EndAsync(acknowledgements.AddAsync(1));
-        await EndAsync(acknowledgements.AddAsync(2));
+        Add(acknowledgements, 1);
+        await SentAsync((1, false));
+        Add(acknowledgements, 2);
 
-        Assert.Equal([(1ul, false), (2ul, false)], _sent);
+        await SentInAllAsync(acknowledgements, (1, false), (2, false));
     }
 
     [Fact]
     public async Task One_waits_for_those_before_it_and_goes_with_them()
     {
         await using var acknowledgements = Start();
-        var second = acknowledgements.AddAsync(2);
+        Add(acknowledgements, 2);
         _time.Advance(Acknowledgements.Linger);
 
-        await EndAsync(acknowledgements.AddAsync(1), second);
+        Add(acknowledgements, 1);
 
-        Assert.Equal([(2ul, true)], _sent);
+        await SentInAllAsync(acknowledgements, (2, true));
     }
 
     [Fact]
@@ -48,12 +49,13 @@ public sealed class AcknowledgementsTests
     {
         await using var acknowledgements = Start();
 
-        await EndAsync(acknowledgements.AddAsync(3), acknowledgements.AddAsync(2));
-        Assert.Equal([(2ul, false), (3ul, false)], _sent);
+        Add(acknowledgements, 3, 2);
+        await SentAsync((2, false), (3, false));
 
-        await EndAsync(acknowledgements.AddAsync(1));
-        await EndAsync(acknowledgements.AddAsync(4), acknowledgements.AddAsync(5));
-        Assert.Equal([(2ul, false), (3ul, false), (1ul, false), (5ul, true)], _sent);
+        Add(acknowledgements, 1);
+        await SentAsync((2, false), (3, false), (1, false));
+        Add(acknowledgements, 4, 5);
+        await SentInAllAsync(acknowledgements, (2, false), (3, false), (1, false), (5, true));
     }
 
     [Fact]
@@ -63,9 +65,9 @@ public sealed class AcknowledgementsTests
         acknowledgements.GivenBack(1);
         acknowledgements.GivenBack(4);
 
-        await EndAsync(acknowledgements.AddAsync(2), acknowledgements.AddAsync(3));
+        Add(acknowledgements, 2, 3);
 
-        Assert.Equal([(3ul, true)], _sent);
+        await SentInAllAsync(acknowledgements, (3, true));
     }
 
     [Fact]
@@ -75,59 +77,72 @@ public sealed class AcknowledgementsTests
         acknowledgements.Delivered(101);
         acknowledgements.Delivered(102);
 
-        await EndAsync(acknowledgements.AddAsync(102), acknowledgements.AddAsync(101));
+        Add(acknowledgements, 102, 101);
 
-        Assert.Equal([(102ul, true)], _sent);
+        await SentInAllAsync(acknowledgements, (102, true));
     }
 
     [Fact]
-    public async Task What_cannot_be_acknowledged_is_said_to_each_that_waits_for_it()
-    {
-        await using var acknowledgements = new Acknowledgements((_, _) => throw new IOException("closed"), FailAsync, _time);
-        Task[] some = [acknowledgements.AddAsync(1), acknowledgements.AddAsync(2)];
-
-        await Assert.ThrowsAsync<IOException>(() => EndAsync(some));
-
-        Assert.All(some, one => Assert.IsType<IOException>(one.Exception!.InnerException));
-        Assert.Empty(_failures);
-    }
-
-    [Fact]
-    public async Task A_message_that_is_acknowledged_twice_takes_nothing_along()
+    public async Task A_message_is_never_acknowledged_before_one_of_those_before_it_that_came_later()
     {
         await using var acknowledgements = Start();
-        var (second, again) = (acknowledgements.AddAsync(2), acknowledgements.AddAsync(2));
+        Add(acknowledgements, 3);
+        await PassAsync(Acknowledgements.WaitsAtMost / 2);
 
-        await Assert.ThrowsAsync<InvalidOperationException>(() => EndAsync(again));
-        await EndAsync(acknowledgements.AddAsync(1), second);
+        // Not late itself when the third is.
+        Add(acknowledgements, 2);
 
+        await SentInAllAsync(acknowledgements, (2, false), (3, false));
+    }
+
+    [Fact]
+    public async Task A_message_that_is_added_twice_takes_nothing_along()
+    {
+        await using var acknowledgements = Start();
+        Add(acknowledgements, 2, 2, 1);
+
+        await SentAsync((2, true));
+
+        Add(acknowledgements, 3);
+        await SentInAllAsync(acknowledgements, (2, true), (3, false));
         Assert.Empty(_failures);
     }
 
     [Fact]
-    public async Task An_end_before_its_time_is_said_to_all_and_nothing_more_is_taken()
+    public async Task Where_one_cannot_be_acknowledged_none_is_any_more_and_that_is_said_once()
     {
-        await using var acknowledgements = new Acknowledgements((_, _) => ValueTask.CompletedTask, FailAsync, new NoTime());
+        var tried = 0;
+        await using var acknowledgements = new Acknowledgements(
+            (_, _) =>
+            {
+                tried++;
+                throw new IOException("closed");
+            },
+            FailAsync,
+            _time);
 
-        await Assert.ThrowsAsync<NotSupportedException>(() => acknowledgements.AddAsync(1));
+        Add(acknowledgements, 1, 3);
 
-        await Eventually.TrueAsync(() => !_failures.IsEmpty);
-        Assert.IsType<NotSupportedException>(Assert.Single(_failures));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => acknowledgements.AddAsync(2));
+        await AdvanceUntilAsync(() => !_failures.IsEmpty);
+        Assert.False(acknowledgements.TryAdd(2));
+        await acknowledgements.EndAsync();
+        Assert.IsType<IOException>(Assert.Single(_failures));
+        Assert.Equal(1, tried);
     }
 
     [Fact]
     public async Task At_the_end_what_still_waits_is_acknowledged_and_nothing_more_is_taken()
     {
-        var acknowledgements = Start();
-        Task[] some = [acknowledgements.AddAsync(1), acknowledgements.AddAsync(3)];
+        await using var acknowledgements = Start();
+        Add(acknowledgements, 1, 3);
 
-        await acknowledgements.DisposeAsync();
+        await acknowledgements.EndAsync();
 
-        await Task.WhenAll(some);
         Assert.Equal([(1ul, false), (3ul, false)], _sent);
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => acknowledgements.AddAsync(4));
+        Assert.False(acknowledgements.TryAdd(4));
     }
+
+    private static void Add(Acknowledgements acknowledgements, params ulong[] deliveryTags) => Assert.All(deliveryTags, deliveryTag => Assert.True(acknowledgements.TryAdd(deliveryTag)));
 
     private Acknowledgements Start() => new(
         (deliveryTag, multiple) =>
@@ -144,20 +159,33 @@ public sealed class AcknowledgementsTests
         return Task.CompletedTask;
     }
 
-    private async Task EndAsync(params Task[] acknowledged)
+    private async Task SentAsync(params (ulong DeliveryTag, bool Multiple)[] sent)
     {
-        var all = Task.WhenAll(acknowledged);
-        await Eventually.TrueAsync(() =>
-        {
-            // In small steps, lest they be late that should not.
-            _time.Advance(Acknowledgements.Linger / 5);
-            return all.IsCompleted;
-        });
-        await all;
+        await AdvanceUntilAsync(() => _sent.Count >= sent.Length);
+        Assert.Equal(sent, _sent);
     }
 
-    private sealed class NoTime : TimeProvider
+    // And no more, when all that waits goes at once.
+    private async Task SentInAllAsync(Acknowledgements acknowledgements, params (ulong DeliveryTag, bool Multiple)[] sent)
     {
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => throw new NotSupportedException();
+        await SentAsync(sent);
+        await acknowledgements.EndAsync();
+        Assert.Equal(sent, _sent);
     }
+
+    // In small steps, as time passes.
+    private async Task PassAsync(TimeSpan time)
+    {
+        for (var end = _time.GetUtcNow() + time; _time.GetUtcNow() < end; await Task.Yield())
+        {
+            _time.Advance(Acknowledgements.Linger / 5);
+        }
+    }
+
+    // In small steps, lest they be late that should not.
+    private Task AdvanceUntilAsync(Func<bool> condition) => Eventually.TrueAsync(() =>
+    {
+        _time.Advance(Acknowledgements.Linger / 5);
+        return condition();
+    });
 }

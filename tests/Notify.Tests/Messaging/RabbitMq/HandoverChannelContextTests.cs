@@ -66,11 +66,29 @@ public sealed class HandoverChannelContextTests
 
         ChannelContext channel = handover;
         await channel.BasicNack(2, multiple: false, requeue: true, Cancellation);
-        await Task.WhenAll(channel.BasicAck(3, multiple: false, Cancellation).AsTask(), channel.BasicAck(1, multiple: false, Cancellation).AsTask());
+        await channel.BasicAck(3, multiple: false, Cancellation);
+        await channel.BasicAck(1, multiple: false, Cancellation);
+        await Eventually.TrueAsync(() => _channel.Calls.Any(call => call is ("BasicAck", 1, _) or ("BasicAck", 3, true)));
 
         // In one frame, unless this thread was held up in between; the third would come last if it had waited for the second.
         Assert.Equal("BasicNack", _channel.Calls.First().Method);
         Assert.Contains(_channel.Calls.Skip(1).Select(call => (call.DeliveryTag, call.Multiple)).ToList(), (List<(ulong, bool)>[])[[(3, true)], [(3, false), (1, false)]]);
+    }
+
+    [Fact]
+    public async Task Before_a_consumer_is_cancelled_what_it_has_handled_is_acknowledged_and_afterwards_each_message_at_once()
+    {
+        await using var handover = new HandoverChannelContext(_context);
+        var consumer = await ConsumeAsync(handover);
+        await DeliverAsync(consumer, 1);
+        await DeliverAsync(consumer, 2);
+
+        ChannelContext channel = handover;
+        await channel.BasicAck(1, multiple: false, Cancellation);
+        await channel.BasicCancel("", Cancellation);
+        await channel.BasicAck(2, multiple: false, Cancellation);
+
+        Assert.Equal([("BasicAck", 1ul, false), ("BasicCancel", 0ul, false), ("BasicAck", 2ul, false)], _channel.Calls);
     }
 
     private async Task<IAsyncBasicConsumer> ConsumeAsync(ChannelContext channel)
@@ -126,6 +144,9 @@ public sealed class HandoverChannelContextTests
                     return ValueTask.CompletedTask;
                 case nameof(ChannelContext.BasicNack):
                     Calls.Enqueue((targetMethod.Name, (ulong)args![0]!, (bool)args[1]!));
+                    return Task.CompletedTask;
+                case nameof(ChannelContext.BasicCancel):
+                    Calls.Enqueue((targetMethod.Name, 0, false));
                     return Task.CompletedTask;
                 case "get_CancellationToken":
                     return CancellationToken.None;

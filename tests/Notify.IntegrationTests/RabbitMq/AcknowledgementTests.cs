@@ -1,0 +1,106 @@
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+using Notify.Deliveries;
+using Notify.IntegrationTests.Brokers;
+using Notify.LocalPushService;
+using Notify.Messaging;
+using Notify.Store;
+using Notify.Tests;
+
+namespace Notify.IntegrationTests.RabbitMq;
+
+/// <summary>When the broker is told that a push was handled.</summary>
+[Collection("RabbitMQ")]
+public sealed class AcknowledgementTests(SharedBrokers brokers)
+{
+    [Fact]
+    public async Task A_push_is_not_acknowledged_before_its_acceptance_is_written_but_its_subscriptions_next_one_is_made_meanwhile()
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
+        var opened = new TaskCompletionSource();
+        await using var service = await StartAsync(uri, opened.Task);
+        await using var browser = await Browser.OpenAsync(service);
+        await service.SubscribeAsync(browser.Agent, "ada");
+
+        try
+        {
+            var messages = new[] { Guid.NewGuid(), Guid.NewGuid() };
+            foreach (var message in messages)
+            {
+                await service.PostAsync(new { messageId = message, recipientIds = new[] { "ada" }, title = "hello" });
+            }
+
+            await Eventually.TrueAsync(() => browser.Received.Count == 2);
+            await Eventually.GetAsync(() => management.QueuesAsync(uri.AbsolutePath[1..]), queues => queues.Where(IsOfSendStage).Sum(queue => queue.MessagesUnacknowledged) == 2);
+
+            opened.SetResult();
+            await Eventually.GetAsync(() => management.QueuesAsync(uri.AbsolutePath[1..]), queues => queues.Where(IsOfSendStage).Sum(queue => queue.Messages) == 0);
+            foreach (var message in messages)
+            {
+                Assert.Equal("accepted", Assert.Single(await service.DeliveriesAsync(message)).GetProperty("state").GetString());
+            }
+
+            Assert.Equal(2, browser.Received.Count);
+        }
+        finally
+        {
+            opened.TrySetResult();
+        }
+    }
+
+    [Fact]
+    public async Task What_comes_again_because_its_acceptance_was_not_written_is_not_made_after_a_newer_push_that_waits()
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
+        var opened = new TaskCompletionSource();
+        await using var service = await StartAsync(uri, opened.Task);
+        await using var browser = await Browser.OpenAsync(service);
+        var (subscription, _) = await service.SubscribeAsync(browser.Agent, "ada");
+
+        try
+        {
+            await service.PostAsync(new { messageId = Guid.NewGuid(), recipientIds = new[] { "ada" }, tag = "score", title = "old" });
+            await Eventually.TrueAsync(() => browser.Received.Count == 1);
+            service.Push.Faults.Add(new PushFault { Status = 503, Times = 1 });
+            await service.PostAsync(new { messageId = Guid.NewGuid(), recipientIds = new[] { "ada" }, tag = "score", title = "new" });
+            await Eventually.TrueAsync(() => service.Push.Status.Faults == 0);
+
+            await Eventually.GetAsync(() => management.CloseConnectionsAsync(uri.AbsolutePath[1..]), closed => closed > 0);
+            opened.SetResult();
+
+            await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Contains("new"));
+            await Eventually.GetAsync(() => management.QueuesAsync(uri.AbsolutePath[1..]), queues => queues.Where(IsOfSendStage).Sum(queue => queue.Messages) == 0);
+            Assert.Equal("new", browser.TitlesOf(subscription).Last());
+        }
+        finally
+        {
+            opened.TrySetResult();
+        }
+    }
+
+    private static Task<NotifyService> StartAsync(Uri broker, Task opened) => RabbitMqService.StartAsync(broker, null, services => services.AddSingleton(provider => new AcceptanceReports(
+        provider.GetRequiredService<IBus>(),
+        new ClosedStore(provider.GetRequiredService<IDbContextFactory<NotifyDbContext>>(), opened),
+        provider.GetRequiredService<IOptions<DeliveryLogOptions>>(),
+        new FakeTimeProvider(), // Whose patience has no end.
+        NullLogger<AcceptanceReports>.Instance)));
+
+    private static bool IsOfSendStage(QueueInfo queue) => queue.Name.StartsWith(Queues.SubscriptionSend, StringComparison.Ordinal);
+
+    private sealed class ClosedStore(IDbContextFactory<NotifyDbContext> store, Task opened) : IDbContextFactory<NotifyDbContext>
+    {
+        public NotifyDbContext CreateDbContext() => store.CreateDbContext();
+
+        public async Task<NotifyDbContext> CreateDbContextAsync(CancellationToken cancellationToken)
+        {
+            await opened.WaitAsync(cancellationToken);
+            return await store.CreateDbContextAsync(cancellationToken);
+        }
+    }
+}
