@@ -66,7 +66,8 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
         var isNews = lastAcceptedAt is null || lastAcceptedAt < accepted.At - NotifyDbContext.AcceptanceNotedEvery;
         if (!isNews && !_options.Value.Enabled)
         {
-            return Task.CompletedTask;
+            // An earlier one may be.
+            return ReportedAsync(accepted.SubscriptionId);
         }
 
         var report = new Report(accepted, isNews);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Notify.Contracts;
+using Notify.Deliveries;
 using Notify.Store;
 
 namespace Notify.Sending;
@@ -65,6 +66,12 @@ public sealed class WaitingLines : IAsyncDisposable
 
         if (attemptsInLine is null)
         {
+            if (isRedelivered && await IsAcceptedAsync(push, cancellationToken))
+            {
+                // It was made, and not acknowledged when its worker was lost. Those that wait are newer.
+                return new Turn.Overtaken();
+            }
+
             // None where the line came to its end meanwhile: then its turn is another.
             return await AppendAsync(line, push) ?? await TakeTurnAsync(push, attemptsInLine, isRedelivered, cancellationToken);
         }
@@ -76,6 +83,13 @@ public sealed class WaitingLines : IAsyncDisposable
         }
 
         return new Turn.Overtaken();
+    }
+
+    private async Task<bool> IsAcceptedAsync(SendPush push, CancellationToken cancellationToken)
+    {
+        await using var db = await _store.CreateDbContextAsync(cancellationToken);
+        return await db.Deliveries.AnyAsync(
+            delivery => delivery.MessageId == push.MessageId && delivery.SubscriptionId == push.SubscriptionId && delivery.State == DeliveryState.Accepted, cancellationToken);
     }
 
     /// <summary>Writes down that this push, at the head of its line or the first of a new one, waits for its next attempt.</summary>

@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Notify.Contracts;
+using Notify.Deliveries;
 using Notify.Sending;
 using Notify.Tests.Store;
 
@@ -45,6 +46,26 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         Assert.Equal(2, Assert.IsType<Turn.Go>(await TurnAsync(head, attemptsInLine: 2)).Attempts);
         Assert.Equal(In10Seconds, Assert.IsType<Turn.StoodInLine>(await TurnAsync(Push())).NextAttemptAt);
         Assert.Equal(new Turn.Go(0, null, null), await TurnAsync(Push() with { SubscriptionId = Guid.NewGuid() }));
+    }
+
+    [Theory]
+    [InlineData(true, DeliveryState.Accepted, false)]
+    [InlineData(false, DeliveryState.Accepted, true)]
+    [InlineData(true, DeliveryState.Retrying, true)]
+    [InlineData(true, null, true)]
+    public async Task What_comes_again_and_was_accepted_does_not_stand_in_line_behind_newer_ones(bool isRedelivered, DeliveryState? known, bool standsInLine)
+    {
+        var push = Push();
+        await HeadAsync();
+        if (known is { } state)
+        {
+            await using var db = _store.Open();
+            await db.WriteOutcomesAsync([new Delivery { MessageId = push.MessageId, SubscriptionId = push.SubscriptionId, UserId = push.UserId, State = state, Attempts = 1 }], [], Cancellation);
+        }
+
+        var turn = await _lines.TakeTurnAsync(push, attemptsInLine: null, isRedelivered, Cancellation);
+
+        Assert.IsType(standsInLine ? typeof(Turn.StoodInLine) : typeof(Turn.Overtaken), turn);
     }
 
     [Fact]
