@@ -25,6 +25,7 @@ public sealed class AcceptancesTests(SharedDatabases databases)
         await using var locks = new NpgsqlCommand("""LOCK TABLE "Deliveries" IN ACCESS EXCLUSIVE MODE""", connection, transaction);
         await locks.ExecuteNonQueryAsync(Cancellation);
 
+        // Of one subscription, whose next push waits in memory until the log or the bus has the last.
         var messages = Enumerable.Range(0, 5).Select(_ => Guid.NewGuid()).ToList();
         foreach (var message in messages)
         {
