@@ -445,7 +445,7 @@ public abstract class MainWayTests
         };
 
         // In line, and nowhere on the bus.
-        await service.Services.GetRequiredService<WaitingLines>().HoldAsync(push, null, attempts: 1, DateTimeOffset.UtcNow - TimeSpan.FromMinutes(2));
+        await service.Services.GetRequiredService<WaitingLines>().HoldAsync(push, null, attempts: 1, DateTimeOffset.UtcNow - TimeSpan.FromMinutes(2), CancellationToken.None);
         await service.PostAsync(next);
         await Eventually.GetAsync(() => service.DeliveriesAsync(next.MessageId), rows => rows.Count == 1);
 

@@ -17,6 +17,9 @@ public abstract class PushInHand
     /// <summary>Gives up.</summary>
     public abstract CancellationToken CancellationToken { get; }
 
+    /// <summary>Says that the bus gives it to another, as it does where the worker was cut off: what is written of it from then on is out of date.</summary>
+    public abstract CancellationToken IsNotOurs { get; }
+
     /// <summary>Publishes an event that tells of it.</summary>
     public abstract Task PublishAsync<T>(T message)
         where T : class;

@@ -41,7 +41,7 @@ public sealed partial class SendStage(
         int attempts;
         WaitingLine? line;
         SubscriptionStamp? subscription;
-        switch (await lines.TakeTurnAsync(push, inHand.AttemptsInLine, inHand.IsRedelivered, cancellationToken))
+        switch (await lines.TakeTurnAsync(push, inHand.AttemptsInLine, inHand.IsRedelivered, inHand.IsNotOurs, cancellationToken))
         {
             case Turn.Go go:
                 (attempts, line, subscription) = go;
@@ -218,7 +218,7 @@ public sealed partial class SendStage(
 
         await EarlierOnesReportedAsync(inHand);
         metrics.Deferred(word);
-        await lines.HoldAsync(push, line, attempts, now + delay);
+        await lines.HoldAsync(push, line, attempts, now + delay, inHand.IsNotOurs);
         await inHand.RedeliverAsync(attempts, delay);
         await inHand.PublishAsync(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now));
         return true;

@@ -22,6 +22,8 @@ internal sealed class SubscriptionSendConsumer(SendStage stage, ListenedAcceptan
 
         public override CancellationToken CancellationToken { get; } = context.CancellationToken;
 
+        public override CancellationToken IsNotOurs => CancellationToken;
+
         public override Task PublishAsync<T>(T message) => context.Publish(message, CancellationToken);
 
         public override Task PublishAcceptanceAsync(PushAccepted accepted) => events.PublishAsync(context, accepted);

@@ -24,10 +24,14 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
     }
 
     /// <summary>Writes to one subscription's line; the work may be done again where the transaction it was in failed.</summary>
+    /// <param name="subscriptionId">The line's.</param>
+    /// <param name="work">What to write.</param>
+    /// <param name="isCalledOff">It is not begun again once this is so.</param>
     /// <exception cref="WaitingLineException">The work is at fault, or the process ends while the store is away.</exception>
-    public Task WriteAsync(Guid subscriptionId, Func<NotifyDbContext, Task> work)
+    /// <exception cref="OperationCanceledException">It was called off before.</exception>
+    public Task WriteAsync(Guid subscriptionId, Func<NotifyDbContext, Task> work, CancellationToken isCalledOff)
     {
-        var write = new Write(subscriptionId, work);
+        var write = new Write(subscriptionId, work, isCalledOff);
         _writes.Add(write);
         return write.Done.Task;
     }
@@ -56,7 +60,11 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
 
     private static void Tell(Write write, WaitingLineException? failure)
     {
-        if (failure is null)
+        if (write.WasCalledOff)
+        {
+            write.Done.SetCanceled(write.IsCalledOff);
+        }
+        else if (failure is null)
         {
             write.Done.SetResult();
         }
@@ -95,8 +103,12 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
                 await db.LockAllAsync(batch.Select(write => $"line/{write.SubscriptionId}"), CancellationToken.None);
                 foreach (var write in batch)
                 {
-                    await write.Work(db);
-                    db.ChangeTracker.Clear();
+                    write.WasCalledOff = write.IsCalledOff.IsCancellationRequested;
+                    if (!write.WasCalledOff)
+                    {
+                        await write.Work(db);
+                        db.ChangeTracker.Clear();
+                    }
                 }
 
                 return true;
@@ -104,8 +116,11 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
             CancellationToken.None);
     }
 
-    private sealed record Write(Guid SubscriptionId, Func<NotifyDbContext, Task> Work)
+    private sealed record Write(Guid SubscriptionId, Func<NotifyDbContext, Task> Work, CancellationToken IsCalledOff)
     {
+        public bool WasCalledOff { get; set; }
+
+
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -1,8 +1,10 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Notify.Contracts;
 using Notify.Deliveries;
+using Notify.Fanout;
 using Notify.Store;
 
 namespace Notify.Sending;
@@ -20,6 +22,7 @@ namespace Notify.Sending;
 public sealed class WaitingLines : IAsyncDisposable
 {
     private const int MostReleasedAtOnce = 64;
+    private const int MostOverdueAtOnce = 200;
 
     // Workers' clocks differ a little, and to hold a push back again takes a second.
     private static readonly TimeSpan TooEarly = TimeSpan.FromSeconds(1);
@@ -41,8 +44,9 @@ public sealed class WaitingLines : IAsyncDisposable
     /// <param name="push">The push.</param>
     /// <param name="attemptsInLine">POSTs made before, if it comes out of a line; null if it comes from the fan-out.</param>
     /// <param name="isRedelivered">The bus delivered it before and was not told that it was handled.</param>
+    /// <param name="isNotOurs">The bus gives it to others: nothing is written of it any more.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<Turn> TakeTurnAsync(SendPush push, int? attemptsInLine, bool isRedelivered, CancellationToken cancellationToken)
+    public async Task<Turn> TakeTurnAsync(SendPush push, int? attemptsInLine, bool isRedelivered, CancellationToken isNotOurs, CancellationToken cancellationToken)
     {
         var (subscription, line) = await _reader.FindAsync(push.SubscriptionId).WaitAsync(cancellationToken);
         if (line is null)
@@ -56,7 +60,7 @@ public sealed class WaitingLines : IAsyncDisposable
             var wait = line.NextAttemptAt - _time.GetUtcNow();
             if (attemptsInLine == line.Attempts)
             {
-                return line.Attempts == 0 && wait > TooEarly ? new Turn.NotYet(line.Attempts, wait, line) : await GoAsync(line, subscription, push.Topic, cancellationToken);
+                return line.Attempts == 0 && wait > TooEarly ? new Turn.NotYet(line.Attempts, wait, line) : await GoAsync(line, subscription, push, cancellationToken);
             }
 
             // A crash may have come between noting the wait and holding the push back. Then this is all there is of it, and a copy is held back now; else the other copy is
@@ -73,7 +77,7 @@ public sealed class WaitingLines : IAsyncDisposable
             }
 
             // None where the line came to its end meanwhile: then its turn is another.
-            return await AppendAsync(line, push) ?? await TakeTurnAsync(push, attemptsInLine, isRedelivered, cancellationToken);
+            return await AppendAsync(line, push, isNotOurs) ?? await TakeTurnAsync(push, attemptsInLine, isRedelivered, isNotOurs, cancellationToken);
         }
 
         // The bus keeps the order of those that were released. Should it ever not, this one is released again when its turn comes.
@@ -97,8 +101,10 @@ public sealed class WaitingLines : IAsyncDisposable
     /// <param name="line">Its line, as <see cref="TakeTurnAsync"/> said; null if nothing waited.</param>
     /// <param name="attempts">POSTs made so far.</param>
     /// <param name="nextAttemptAt">When it is tried at the earliest.</param>
+    /// <param name="isNotOurs">The bus gives it to others: nothing is written of it any more.</param>
     /// <exception cref="WaitingLineException">The store is away.</exception>
-    public Task HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt)
+    /// <exception cref="OperationCanceledException">It is not ours.</exception>
+    public Task HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt, CancellationToken isNotOurs)
     {
         // The writer is at many a trace.
         var traceParent = Activity.Current?.Id;
@@ -116,13 +122,13 @@ public sealed class WaitingLines : IAsyncDisposable
                 db.WaitingPushes.Add(Row(push, 1, traceParent));
                 await db.SaveChangesAsync();
             }
-            : db => Of(db, line).ExecuteUpdateAsync(set => set
+            : db => Of(db, line).Where(row => row.Attempts == line.Attempts).ExecuteUpdateAsync(set => set
                 .SetProperty(row => row.Attempts, attempts)
                 .SetProperty(row => row.NextAttemptAt, nextAttemptAt)
 
                 // Whatever was released behind it will find it waiting and lie down again; so it is tried out with fewer.
                 .SetProperty(row => row.ReleasedThrough, line.Head)
-                .SetProperty(row => row.ReleaseNext, 1)));
+                .SetProperty(row => row.ReleaseNext, 1)), isNotOurs);
     }
 
     /// <summary>Takes the push at the head, which is done with, out of its line.</summary>
@@ -149,7 +155,7 @@ public sealed class WaitingLines : IAsyncDisposable
                 {
                     await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId).ExecuteDeleteAsync();
                 }
-            });
+            }, CancellationToken.None);
             if (!isEnded)
             {
                 await AdvanceAsync(line, rest, send, cancellationToken);
@@ -183,7 +189,7 @@ public sealed class WaitingLines : IAsyncDisposable
             {
                 await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId && row.Position == line.Head).ExecuteDeleteAsync();
             }
-        });
+        }, CancellationToken.None);
     }
 
     /// <summary>What waits behind the head, in order.</summary>
@@ -192,29 +198,36 @@ public sealed class WaitingLines : IAsyncDisposable
 
     /// <summary>Gives the whole line up, because its subscription is gone.</summary>
     /// <exception cref="WaitingLineException">The store is away.</exception>
-    public Task DropAsync(WaitingLine line) => _writer.WriteAsync(line.SubscriptionId, db => DeleteAsync(db, line));
+    public Task DropAsync(WaitingLine line) => _writer.WriteAsync(line.SubscriptionId, db => DeleteAsync(db, line), CancellationToken.None);
 
     /// <summary>The head of each line that should have moved before this moment, and is taken to be lost on its way.</summary>
-    /// <returns>The heads, to be sent again; should the lost one come after all, it is known by its attempts and dropped. They are looked for again no
-    /// sooner than as long from now.</returns>
-    public async Task<IReadOnlyList<ReleasedPush>> TakeOverdueAsync(DateTimeOffset before, CancellationToken cancellationToken)
+    /// <returns>The heads, to be sent again; should the lost one come after all, it is known by its attempts and dropped. Each is looked for again no
+    /// sooner than as long from when it was returned.</returns>
+    public async IAsyncEnumerable<ReleasedPush> TakeOverdueAsync(DateTimeOffset before, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var db = await _store.CreateDbContextAsync(cancellationToken);
-        var rows = await db.WaitingLines.AsNoTracking()
-            .Where(line => line.NextAttemptAt <= before)
-            .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command, push.TraceParent })
-            .ToListAsync(cancellationToken);
-        var overdue = new List<ReleasedPush>(rows.Count);
-        foreach (var (line, command, traceParent) in rows.Select(row => (row.line, row.Command, row.TraceParent)))
+        while (true)
         {
-            // Whoever moves the time on sends it; of several workers that is one.
-            if (await Of(db, line).Where(row => row.NextAttemptAt == line.NextAttemptAt).ExecuteUpdateAsync(set => set.SetProperty(row => row.NextAttemptAt, _time.GetUtcNow()), cancellationToken) == 1)
+            var rows = await db.WaitingLines.AsNoTracking()
+                .Where(line => line.NextAttemptAt <= before)
+                .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command, push.TraceParent })
+                .OrderBy(row => row.line.NextAttemptAt)
+                .Take(MostOverdueAtOnce)
+                .ToListAsync(cancellationToken);
+            foreach (var (line, command, traceParent) in rows.Select(row => (row.line, row.Command, row.TraceParent)))
             {
-                overdue.Add(new(Parse(command), line.Attempts, line.NextAttemptAt, traceParent));
+                // Whoever moves the time on sends it; of several workers that is one.
+                if (await Of(db, line).Where(row => row.NextAttemptAt == line.NextAttemptAt).ExecuteUpdateAsync(set => set.SetProperty(row => row.NextAttemptAt, _time.GetUtcNow()), cancellationToken) == 1)
+                {
+                    yield return new(Parse(command), line.Attempts, line.NextAttemptAt, traceParent);
+                }
+            }
+
+            if (rows.Count < MostOverdueAtOnce)
+            {
+                yield break;
             }
         }
-
-        return overdue;
     }
 
     /// <summary>The head of each line, to be sent again to a bus that has forgotten them, and with them what was released behind them.</summary>
@@ -238,20 +251,19 @@ public sealed class WaitingLines : IAsyncDisposable
     }
 
     // A push that was superseded while it waited for its retry is not worth that retry.
-    private async Task<Turn> GoAsync(WaitingLine line, SubscriptionStamp? subscription, string? topic, CancellationToken cancellationToken)
+    private async Task<Turn> GoAsync(WaitingLine line, SubscriptionStamp? subscription, SendPush push, CancellationToken cancellationToken)
     {
         await using var db = await _store.CreateDbContextAsync(cancellationToken);
-        return topic is not null && await db.WaitingPushes.AnyAsync(row => row.SubscriptionId == line.SubscriptionId && row.Position > line.Head && row.Topic == topic, cancellationToken)
-            ? new Turn.Superseded(line.Attempts, line)
-            : new Turn.Go(line.Attempts, line, subscription);
+        var others = push.Topic is null ? [] : await OthersOfTopic(db, push, line).Select(row => row.Command).ToListAsync(cancellationToken);
+        return others.Exists(command => Supersedes(Parse(command), push)) ? new Turn.Superseded(line.Attempts, line) : new Turn.Go(line.Attempts, line, subscription);
     }
 
-    private async Task<Turn?> AppendAsync(WaitingLine line, SendPush push)
+    private async Task<Turn?> AppendAsync(WaitingLine line, SendPush push, CancellationToken isNotOurs)
     {
         var (isGone, traceParent) = (false, Activity.Current?.Id);
 
         // Kept over tries: where the first was committed though its answer was lost, the second finds the push in line. Null if it was there before.
-        List<WaitingPush>? superseded = null;
+        List<SendPush>? superseded = null;
         await _writer.WriteAsync(push.SubscriptionId, async db =>
         {
             isGone = !await RowsOf(db, push).AnyAsync();
@@ -260,15 +272,24 @@ public sealed class WaitingLines : IAsyncDisposable
                 return;
             }
 
-            var older = RowsOf(db, push).Where(row => row.Topic == push.Topic && row.Position > line.Head && row.MessageId != push.MessageId);
-            superseded = push.Topic is null ? [] : await older.AsNoTracking().OrderBy(row => row.Position).ToListAsync();
-            if (superseded.Count > 0)
+            var others = push.Topic is null ? [] : await OthersOfTopic(db, push, line).AsNoTracking().OrderBy(row => row.Position).ToListAsync();
+            var older = others.FindAll(row => Supersedes(push, Parse(row.Command)));
+            superseded = older.ConvertAll(row => Parse(row.Command));
+            if (older.Count > 0)
             {
-                await older.ExecuteDeleteAsync();
+                var positions = older.ConvertAll(row => row.Position);
+                await RowsOf(db, push).Where(row => positions.Contains(row.Position)).ExecuteDeleteAsync();
             }
-        });
-        return isGone ? null : superseded is null ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded.ConvertAll(row => Parse(row.Command)));
+        }, isNotOurs);
+        return isGone ? null : superseded is null ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded);
     }
+
+    // One that came later may have been published earlier, when it is replayed; be stale; or be for the subscription's owner before.
+    private bool Supersedes(SendPush newer, SendPush older) =>
+        newer.UserId == older.UserId && newer.ExpiresAt > _time.GetUtcNow() && UserFanoutConsumer.PublishedAt(newer) >= UserFanoutConsumer.PublishedAt(older);
+
+    private static IQueryable<WaitingPush> OthersOfTopic(NotifyDbContext db, SendPush push, WaitingLine line) =>
+        RowsOf(db, push).Where(row => row.Topic == push.Topic && row.Position > line.Head && row.MessageId != push.MessageId);
 
     private Task CallOffAsync(WaitingLine line, SendPush push) => _writer.WriteAsync(push.SubscriptionId, async db =>
     {
@@ -276,7 +297,7 @@ public sealed class WaitingLines : IAsyncDisposable
         {
             await Of(db, line).Where(row => row.ReleasedThrough >= position).ExecuteUpdateAsync(set => set.SetProperty(row => row.ReleasedThrough, position - 1));
         }
-    });
+    }, CancellationToken.None);
 
     /// <returns>False if it is in the line already.</returns>
     private static async Task<bool> AddLastAsync(NotifyDbContext db, SendPush push, string? traceParent)

@@ -72,7 +72,7 @@ internal sealed partial class WaitingLinesWatch(
     {
         try
         {
-            foreach (var head in await lines.TakeOverdueAsync(time.GetUtcNow() - Overdue, cancellationToken))
+            await foreach (var head in lines.TakeOverdueAsync(time.GetUtcNow() - Overdue, cancellationToken))
             {
                 using var trace = NotifyTracing.Resume(head.TraceParent);
                 LogOverdue(head.Push.MessageId, head.Push.SubscriptionId, head.At);

@@ -84,14 +84,15 @@ public sealed class RetriesTests(SharedDatabases databases)
         await using var lines = new WaitingLines(store.Factory, TimeProvider.System, NullLogger<WaitingLines>.Instance);
         var head = new SendPush
         {
-            SubscriptionId = Guid.NewGuid(), UserId = "ada", MessageId = Guid.NewGuid(), Payload = "{}", Topic = "room", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UnixEpoch,
+            SubscriptionId = Guid.NewGuid(), UserId = "ada", MessageId = Guid.NewGuid(), Payload = "{}", Topic = "room", Urgency = "normal", TtlSeconds = 60,
+            ExpiresAt = DateTimeOffset.UtcNow.AddDays(1),
         };
         var (older, newer) = (head with { MessageId = Guid.NewGuid() }, head with { MessageId = Guid.NewGuid() });
-        await lines.HoldAsync(head, null, attempts: 1, DateTimeOffset.UnixEpoch);
-        Assert.IsType<Turn.StoodInLine>(await lines.TakeTurnAsync(older, null, isRedelivered: false, Cancellation));
+        await lines.HoldAsync(head, null, attempts: 1, DateTimeOffset.UnixEpoch, Cancellation);
+        Assert.IsType<Turn.StoodInLine>(await lines.TakeTurnAsync(older, null, isRedelivered: false, CancellationToken.None, Cancellation));
 
         commits.LoseNext();
-        var turn = await lines.TakeTurnAsync(newer, null, isRedelivered: false, Cancellation);
+        var turn = await lines.TakeTurnAsync(newer, null, isRedelivered: false, CancellationToken.None, Cancellation);
 
         Assert.Equal(1, commits.Lost);
         Assert.Equal([older], Assert.IsType<Turn.StoodInLine>(turn).Older);

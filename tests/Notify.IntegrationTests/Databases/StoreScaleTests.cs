@@ -117,9 +117,9 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
         await using (var lines = new WaitingLines(store.Factory, TimeProvider.System, NullLogger<WaitingLines>.Instance))
         {
             var push = new SendPush { SubscriptionId = rows[0].Id, UserId = rows[0].UserId, MessageId = Guid.NewGuid(), Payload = "{}", Topic = "topic", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.MaxValue };
-            await lines.HoldAsync(push, null, attempts: 1, DateTimeOffset.UnixEpoch);
-            await lines.TakeTurnAsync(push with { MessageId = Guid.NewGuid() }, null, isRedelivered: false, Cancellation);
-            await lines.TakeOverdueAsync(DateTimeOffset.UtcNow, Cancellation);
+            await lines.HoldAsync(push, null, attempts: 1, DateTimeOffset.UnixEpoch, Cancellation);
+            await lines.TakeTurnAsync(push with { MessageId = Guid.NewGuid() }, null, isRedelivered: false, CancellationToken.None, Cancellation);
+            await lines.TakeOverdueAsync(DateTimeOffset.UtcNow, Cancellation).CountAsync(Cancellation);
         }
 
         var (digest, userId, messageId) = (rows[7].EndpointDigest, rows[7].UserId, Guid.NewGuid());

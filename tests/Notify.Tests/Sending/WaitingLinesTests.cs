@@ -41,7 +41,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     public async Task The_first_to_wait_is_the_head_and_others_stand_in_line()
     {
         var head = Push();
-        await _lines.HoldAsync(head, null, attempts: 2, In10Seconds);
+        await _lines.HoldAsync(head, null, attempts: 2, In10Seconds, CancellationToken.None);
 
         Assert.Equal(2, Assert.IsType<Turn.Go>(await TurnAsync(head, attemptsInLine: 2)).Attempts);
         Assert.Equal(In10Seconds, Assert.IsType<Turn.StoodInLine>(await TurnAsync(Push())).NextAttemptAt);
@@ -63,7 +63,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
             await db.WriteOutcomesAsync([new Delivery { MessageId = push.MessageId, SubscriptionId = push.SubscriptionId, UserId = push.UserId, State = state, Attempts = 1 }], [], Cancellation);
         }
 
-        var turn = await _lines.TakeTurnAsync(push, attemptsInLine: null, isRedelivered, Cancellation);
+        var turn = await _lines.TakeTurnAsync(push, attemptsInLine: null, isRedelivered, CancellationToken.None, Cancellation);
 
         Assert.IsType(standsInLine ? typeof(Turn.StoodInLine) : typeof(Turn.Overtaken), turn);
     }
@@ -116,7 +116,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         await AdvanceAsync(head, attempts: 1);
         Assert.Equal(behind[1..3], await AdvanceAsync(behind[0]));
 
-        await _lines.HoldAsync(behind[1], (await GoAsync(behind[1], 0)).Line, attempts: 1, In10Seconds);
+        await _lines.HoldAsync(behind[1], (await GoAsync(behind[1], 0)).Line, attempts: 1, In10Seconds, CancellationToken.None);
         Assert.Equal(new Turn.Overtaken(), await TurnAsync(behind[2], attemptsInLine: 0));
 
         Assert.Equal(behind[2..3], await AdvanceAsync(behind[1], attempts: 1));
@@ -176,7 +176,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         Assert.Equal(new Turn.NotYet(1, TimeSpan.FromSeconds(10)), await TurnAsync(head));
 
         // The same at a later attempt: it came out of the line then.
-        await _lines.HoldAsync(head, (await GoAsync(head, 1)).Line, attempts: 2, In10Seconds);
+        await _lines.HoldAsync(head, (await GoAsync(head, 1)).Line, attempts: 2, In10Seconds, CancellationToken.None);
         Assert.Equal(new Turn.NotYet(2, TimeSpan.FromSeconds(10)), await TurnAsync(head, attemptsInLine: 1, isRedelivered: true));
         _time.Advance(TimeSpan.FromSeconds(10));
         Assert.Equal(new Turn.NotYet(2, TimeSpan.Zero), await TurnAsync(head, attemptsInLine: 1, isRedelivered: true));
@@ -204,10 +204,49 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         var head = await HeadAsync();
         var late = Push();
 
-        await _lines.HoldAsync(late, null, attempts: 1, In10Seconds);
+        await _lines.HoldAsync(late, null, attempts: 1, In10Seconds, CancellationToken.None);
 
         Assert.Equal(new Turn.Overtaken(), await TurnAsync(late, attemptsInLine: 1));
         Assert.Equal([late], await AdvanceAsync(head, attempts: 1));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_cut_off_worker_could_not_write_is_not_written_later(bool isNewLine)
+    {
+        var (push, cutOff) = (Push(), new CancellationTokenSource());
+        if (!isNewLine)
+        {
+            await _lines.HoldAsync(push, null, attempts: 1, In10Seconds, CancellationToken.None);
+        }
+
+        var line = isNewLine ? null : (await GoAsync(push, 1)).Line;
+        _failures.FailNext();
+        var holding = _lines.HoldAsync(push, line, attempts: 2, In10Seconds, cutOff.Token);
+        await Eventually.TrueAsync(() => _failures.HasFailed);
+        await cutOff.CancelAsync();
+        await Eventually.TrueAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            return holding.IsCompleted;
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => holding);
+        Assert.Equal(isNewLine ? null : 1, (await TurnAsync(push, attemptsInLine: isNewLine ? null : 1) as Turn.Go)?.Line?.Attempts);
+    }
+
+    [Fact]
+    public async Task A_cut_off_worker_that_holds_back_late_does_not_set_the_attempts_back()
+    {
+        var head = await HeadAsync();
+        var before = (await GoAsync(head, 1)).Line;
+        await _lines.HoldAsync(head, before, attempts: 2, In10Seconds, CancellationToken.None);
+        await _lines.HoldAsync(head, (await GoAsync(head, 2)).Line, attempts: 3, In10Seconds, CancellationToken.None);
+
+        await _lines.HoldAsync(head, before, attempts: 2, In10Seconds, CancellationToken.None);
+
+        await GoAsync(head, 3);
     }
 
     [Fact]
@@ -231,7 +270,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     public async Task A_newer_push_of_the_same_topic_supersedes_older_ones_in_the_line()
     {
         var head = Push() with { Topic = "room" };
-        await _lines.HoldAsync(head, null, attempts: 1, In10Seconds);
+        await _lines.HoldAsync(head, null, attempts: 1, In10Seconds, CancellationToken.None);
         var other = (await AppendAsync(1))[0];
         var (older, newer) = (Push() with { Topic = "room" }, Push() with { Topic = "room" });
         Assert.Empty(Assert.IsType<Turn.StoodInLine>(await TurnAsync(older)).Older);
@@ -244,6 +283,44 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         Assert.Equal([other], sent);
         Assert.Equal([newer], await AdvanceAsync(other));
         Assert.Empty(await AdvanceAsync(newer));
+    }
+
+    public static TheoryData<string, TimeSpan, TimeSpan, bool> WhatSupersedes => new()
+    {
+        { "ada", TimeSpan.Zero, TimeSpan.Zero, true },
+        { "ada", TimeSpan.FromSeconds(1), TimeSpan.Zero, true },
+
+        // Replayed; stale; of another owner.
+        { "ada", -TimeSpan.FromSeconds(1), TimeSpan.Zero, false },
+        { "ada", TimeSpan.Zero, TimeSpan.FromMinutes(2), false },
+        { "grace", TimeSpan.FromSeconds(1), TimeSpan.Zero, false },
+    };
+
+    [Theory]
+    [MemberData(nameof(WhatSupersedes))]
+    public async Task Only_what_was_published_later_for_the_same_user_and_is_worth_sending_supersedes(string userId, TimeSpan later, TimeSpan after, bool supersedes)
+    {
+        var head = Push() with { Topic = "room" };
+        await _lines.HoldAsync(head, null, attempts: 1, In10Seconds, CancellationToken.None);
+        var newcomer = Push() with { Topic = "room", UserId = userId, ExpiresAt = head.ExpiresAt + later };
+        _time.Advance(after);
+        await TurnAsync(newcomer);
+
+        Assert.IsType(supersedes ? typeof(Turn.Superseded) : typeof(Turn.Go), await TurnAsync(head, attemptsInLine: 1));
+    }
+
+    [Fact]
+    public async Task A_replayed_push_does_not_put_out_a_newer_one_that_waits()
+    {
+        var head = await HeadAsync();
+        var (older, newer) = (Push() with { Topic = "room" }, Push() with { Topic = "room" });
+        newer = newer with { ExpiresAt = older.ExpiresAt + TimeSpan.FromSeconds(1) };
+        await TurnAsync(newer);
+
+        Assert.Empty(Assert.IsType<Turn.StoodInLine>(await TurnAsync(older)).Older);
+
+        Assert.Equal([newer], await AdvanceAsync(head, attempts: 1));
+        Assert.Equal([older], await AdvanceAsync(newer));
     }
 
     [Fact]
@@ -284,13 +361,32 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     {
         var head = await HeadAsync(attempts: 2);
         await AppendAsync(1);
-        Assert.Empty(await _lines.TakeOverdueAsync(In10Seconds - TimeSpan.FromSeconds(1), Cancellation));
+        Assert.Empty(await OverdueAsync(_lines, In10Seconds - TimeSpan.FromSeconds(1)));
         _time.Advance(TimeSpan.FromSeconds(11));
         await using var other = new WaitingLines(_store.Factory, _time, NullLogger<WaitingLines>.Instance);
 
-        var overdue = await Task.WhenAll(_lines.TakeOverdueAsync(In10Seconds, Cancellation), other.TakeOverdueAsync(In10Seconds, Cancellation));
+        var overdue = await Task.WhenAll(OverdueAsync(_lines, In10Seconds), OverdueAsync(other, In10Seconds));
 
         Assert.Equal((head, 2), overdue.SelectMany(heads => heads).Select(lost => (lost.Push, lost.Attempts)).Single());
+    }
+
+    [Fact]
+    public async Task However_many_heads_are_overdue_each_is_taken_when_it_is_sent()
+    {
+        const int count = 450;
+        for (var i = 0; i < count; i++)
+        {
+            await _lines.HoldAsync(Push() with { SubscriptionId = Guid.NewGuid() }, null, attempts: 1, In10Seconds, CancellationToken.None);
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(11));
+
+        // As where the bus takes no more, or the host stops.
+        var taken = await _lines.TakeOverdueAsync(In10Seconds, Cancellation).Take(3).ToListAsync(Cancellation);
+        var rest = await OverdueAsync(_lines, In10Seconds);
+
+        Assert.Equal((3, count - 3), (taken.Count, rest.Count));
+        Assert.Equal(count, taken.Concat(rest).Select(head => head.Push.SubscriptionId).Distinct().Count());
     }
 
     [Fact]
@@ -301,7 +397,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         _time.Advance(TimeSpan.FromHours(1));
         await AdvanceAsync(head, attempts: 1);
 
-        Assert.Empty(await _lines.TakeOverdueAsync(_time.GetUtcNow() - TimeSpan.FromMinutes(1), Cancellation));
+        Assert.Empty(await OverdueAsync(_lines, _time.GetUtcNow() - TimeSpan.FromMinutes(1)));
     }
 
     [Fact]
@@ -344,7 +440,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     private DateTimeOffset In10Seconds => field == default ? field = _time.GetUtcNow() + TimeSpan.FromSeconds(10) : field;
 
     private Task<Turn> TurnAsync(SendPush push, int? attemptsInLine = null, bool isRedelivered = false, WaitingLines? lines = null) =>
-        (lines ?? _lines).TakeTurnAsync(push, attemptsInLine, isRedelivered, Cancellation);
+        (lines ?? _lines).TakeTurnAsync(push, attemptsInLine, isRedelivered, CancellationToken.None, Cancellation);
 
     private async Task<Turn.Go> GoAsync(SendPush push, int attempts, WaitingLines? lines = null)
     {
@@ -353,10 +449,12 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         return go;
     }
 
+    private static async Task<List<ReleasedPush>> OverdueAsync(WaitingLines lines, DateTimeOffset before) => await lines.TakeOverdueAsync(before, Cancellation).ToListAsync(Cancellation);
+
     private async Task<SendPush> HeadAsync(int attempts = 1)
     {
         var head = Push();
-        await _lines.HoldAsync(head, null, attempts, In10Seconds);
+        await _lines.HoldAsync(head, null, attempts, In10Seconds, CancellationToken.None);
         return head;
     }
 
@@ -399,6 +497,6 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         Payload = "{}",
         Urgency = "normal",
         TtlSeconds = 60,
-        ExpiresAt = DateTimeOffset.UnixEpoch,
+        ExpiresAt = _time.GetUtcNow() + TimeSpan.FromMinutes(1),
     };
 }

@@ -203,6 +203,9 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
 
         public override CancellationToken CancellationToken { get; } = sender._giveUp;
 
+        // There is no other, and at the end of the process the store alone keeps it.
+        public override CancellationToken IsNotOurs => CancellationToken.None;
+
         public override Task PublishAsync<T>(T message) => sender.Bus.Publish(message, CancellationToken);
 
         // Only who is in this process can listen, and the bus knows them.
