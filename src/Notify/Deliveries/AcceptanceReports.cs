@@ -35,6 +35,9 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
     /// <summary>How long a store that did not take them is left to those who must have it.</summary>
     internal static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long the bus may take: one that waits for a queue without a leader does so for ever, and the store may be back meanwhile.</summary>
+    internal static readonly TimeSpan BusPatience = TimeSpan.FromSeconds(5);
+
     /// <summary>When both are asked again where the bus did not take them either.</summary>
     internal static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
@@ -176,9 +179,12 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
     /// <returns>Why it was not taken; null if it was.</returns>
     private async Task<Exception?> TryPublishAsync(Report[] reports)
     {
+        using var limit = new CancellationTokenSource(BusPatience, _time);
+        using var end = _ended.Token.Register(limit.Cancel);
         try
         {
-            await _bus.Publish(new AcceptedPushes(Array.ConvertAll(reports, report => report.Accepted)), publish => publish.RequireQueue(), _ended.Token);
+            // A bus that was given up may have it all the same: what is told twice is there once.
+            await _bus.Publish(new AcceptedPushes(Array.ConvertAll(reports, report => report.Accepted)), publish => publish.RequireQueue(), limit.Token).WaitAsync(limit.Token);
             return null;
         }
         catch (Exception exception)

@@ -169,6 +169,23 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_bus_that_does_not_answer_keeps_nothing_from_a_store_that_is_back()
+    {
+        var published = new NeverPublished();
+        using var connected = _bus.ConnectPublishObserver(published);
+        _commits.Failure = new InvalidOperationException("as the test asked");
+        await using var reports = NewReports();
+        var accepted = NewAcceptance();
+        var report = reports.ReportAsync(accepted, lastAcceptedAt: null);
+        await published.Begun.Task.WaitAsync(Cancellation);
+
+        _commits.Failure = null;
+        await PauseUntilAsync(() => report.IsCompletedSuccessfully);
+
+        Assert.Equal([accepted.MessageId], await ReadAsync());
+    }
+
+    [Fact]
     public async Task Acceptances_are_told_in_the_order_in_which_they_were_reported()
     {
         await using var reports = NewReports();
