@@ -6,4 +6,8 @@ namespace Notify.Contracts;
 /// </summary>
 /// <param name="SubscriptionId">The subscription.</param>
 /// <param name="UserId">Its owner.</param>
-public sealed record SubscriptionExpired(Guid SubscriptionId, string UserId);
+public sealed record SubscriptionExpired(Guid SubscriptionId, string UserId)
+{
+    /// <summary>How often the subscription's registration had changed; null if it is not known. Where it has changed again since, its browser is back, and it is not deleted.</summary>
+    public int? Revision { get; init; }
+}

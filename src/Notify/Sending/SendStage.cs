@@ -75,7 +75,7 @@ public sealed partial class SendStage(
 
         if (now >= target.ExpirationTime)
         {
-            await ExpireAsync(inHand, line, attempts, status: null);
+            await ExpireAsync(inHand, line, attempts, status: null, subscription!.Revision);
             return;
         }
 
@@ -114,7 +114,7 @@ public sealed partial class SendStage(
                 await AdvanceAsync(inHand, line);
                 break;
             case PushOutcome.Expired:
-                await ExpireAsync(inHand, line, attempts, outcome.Status);
+                await ExpireAsync(inHand, line, attempts, outcome.Status, subscription!.Revision);
                 break;
             case PushOutcome.RetryLater later:
                 if (!await RetryAsync(inHand, line, attempts, later) && later.RetryAfter is { } rest)
@@ -238,12 +238,12 @@ public sealed partial class SendStage(
         await AdvanceAsync(inHand, line, retryAfter);
     }
 
-    private async Task ExpireAsync(PushInHand inHand, WaitingLine? line, int attempts, int? status)
+    private async Task ExpireAsync(PushInHand inHand, WaitingLine? line, int attempts, int? status, int revision)
     {
         const string reason = PushFailureReasons.SubscriptionExpired;
         var push = inHand.Push;
         await EarlierOnesReportedAsync(inHand);
-        await inHand.PublishAsync(new SubscriptionExpired(push.SubscriptionId, push.UserId));
+        await inHand.PublishAsync(new SubscriptionExpired(push.SubscriptionId, push.UserId) { Revision = revision });
         await ReportFailureAsync(inHand, push, attempts, status, reason);
         if (line is null)
         {

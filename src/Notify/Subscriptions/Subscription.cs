@@ -29,7 +29,7 @@ public sealed class Subscription
     /// <summary>The browser's User-Agent header at the last registration, cut to 256 characters.</summary>
     public string? UserAgent { get; set; }
 
-    /// <summary>Counts the changes of owner and keys, so that a cached copy is known to be old.</summary>
+    /// <summary>Counts the changes of owner, keys and <see cref="ExpirationTime"/>, and the ends of <see cref="FailingSince"/> by a registration, so that a cached copy is known to be old.</summary>
     public int Revision { get; private set; }
 
     /// <summary>When the browser said that the subscription ends; null if it did not say. What is pushed later expires it.</summary>
@@ -45,12 +45,11 @@ public sealed class Subscription
     public DateTimeOffset? LastAcceptedAt { get; init; }
 
     /// <summary>Gives the subscription to this user, with these keys, stored under the current key.</summary>
-    /// <returns>False if they were the user and the keys before.</returns>
+    /// <returns>False if nothing changed.</returns>
     public bool Refresh(string userId, string p256dh, string auth, string? applicationServerKey, DateTimeOffset? expirationTime, SecretCipher cipher)
     {
-        // Its browser is there.
-        FailingSince = null;
-        var isSame = UserId == userId && ExpirationTime == expirationTime && ApplicationServerKey == (applicationServerKey ?? ApplicationServerKey)
+        // Its browser is there; a word that it is gone may be on its way.
+        var isSame = FailingSince is null && UserId == userId && ExpirationTime == expirationTime && ApplicationServerKey == (applicationServerKey ?? ApplicationServerKey)
             && cipher.TryDecrypt(P256dh, ContextOf(nameof(P256dh)), out var knownP256dh) && knownP256dh == p256dh
             && cipher.TryDecrypt(Auth, ContextOf(nameof(Auth)), out var knownAuth) && knownAuth == auth;
         if (!isSame || !IsEncryptedWith(cipher))
@@ -63,7 +62,7 @@ public sealed class Subscription
             return false;
         }
 
-        (UserId, ApplicationServerKey, ExpirationTime) = (userId, applicationServerKey ?? ApplicationServerKey, expirationTime);
+        (UserId, ApplicationServerKey, ExpirationTime, FailingSince) = (userId, applicationServerKey ?? ApplicationServerKey, expirationTime, null);
         Revision++;
         return true;
     }

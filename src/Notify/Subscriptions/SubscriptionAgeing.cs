@@ -33,11 +33,11 @@ public sealed class SubscriptionAgeing(NotifyDbContext db, IOptions<Subscription
             .ExecuteUpdateAsync(set => set.SetProperty(subscription => subscription.FailingSince, since), cancellationToken);
         var aged = await failing.AsNoTracking()
             .Where(subscription => subscription.FailingSince <= before)
-            .Select(subscription => new { subscription.Id, subscription.UserId })
+            .Select(subscription => new { subscription.Id, subscription.UserId, subscription.Revision })
             .ToListAsync(cancellationToken);
         foreach (var subscription in aged)
         {
-            await bus.Publish(new SubscriptionExpired(subscription.Id, subscription.UserId), cancellationToken);
+            await bus.Publish(new SubscriptionExpired(subscription.Id, subscription.UserId) { Revision = subscription.Revision }, cancellationToken);
         }
     }
 

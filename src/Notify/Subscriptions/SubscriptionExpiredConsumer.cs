@@ -10,7 +10,7 @@ namespace Notify.Subscriptions;
 public sealed class SubscriptionExpiredConsumer(SubscriptionRegistry registry) : IConsumer<SubscriptionExpired>
 {
     /// <inheritdoc />
-    public Task Consume(ConsumeContext<SubscriptionExpired> context) => registry.RemoveExpiredAsync(context.Message.SubscriptionId, context.CancellationToken);
+    public Task Consume(ConsumeContext<SubscriptionExpired> context) => registry.RemoveExpiredAsync(context.Message, context.CancellationToken);
 }
 
 /// <summary>Queue <c>subscription-expired</c>.</summary>

@@ -102,9 +102,10 @@ public sealed class SubscriptionRegistry(
         return RemoveAsync(db.Subscriptions.Where(known => known.EndpointDigest == digest && known.UserId == userId), "removed", cancellationToken);
     }
 
-    /// <summary>Removes a subscription of which <see cref="Contracts.SubscriptionExpired"/> says that it is gone.</summary>
-    /// <returns>False if there is none of this id, which happens when it is told twice.</returns>
-    internal Task<bool> RemoveExpiredAsync(Guid id, CancellationToken cancellationToken) => RemoveAsync(db.Subscriptions.Where(known => known.Id == id), "expired", cancellationToken);
+    /// <summary>Removes a subscription that is gone, unless it has come back.</summary>
+    /// <returns>False if there is none of this id and revision, which happens when it is told twice.</returns>
+    internal Task<bool> RemoveExpiredAsync(SubscriptionExpired gone, CancellationToken cancellationToken) =>
+        RemoveAsync(db.Subscriptions.Where(known => known.Id == gone.SubscriptionId && (gone.Revision == null || known.Revision == gone.Revision)), "expired", cancellationToken);
 
     private Subscription Add(Guid id, string userId, string endpoint, string digest, string applicationServerKey, PushSubscription subscription)
     {

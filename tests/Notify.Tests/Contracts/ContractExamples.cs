@@ -53,7 +53,7 @@ internal static class ContractExamples
             TtlSeconds = 3600,
             ExpiresAt = At,
         },
-        new SubscriptionExpired(SubscriptionId, "ada"),
+        new SubscriptionExpired(SubscriptionId, "ada") { Revision = 2 },
         new SubscriptionRegistered(SubscriptionId, "ada"),
         new SubscriptionRemoved(SubscriptionId, "ada"),
     ];

@@ -201,6 +201,42 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public async Task A_subscription_that_has_come_back_since_it_was_said_to_have_expired_stays(bool wasFailing, bool isGoneAgain)
+    {
+        var json = await NewSubscriptionAsync();
+        var id = (await RegisterAsync("ada", json))!.Value;
+        var bus = _service.Services.GetRequiredService<IBus>();
+        var revision = (await RowsAsync()).Single().Revision;
+        if (wasFailing)
+        {
+            await using var db = await _service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation);
+            await db.Subscriptions.ExecuteUpdateAsync(set => set.SetProperty(row => row.FailingSince, DateTimeOffset.UtcNow), Cancellation);
+        }
+        else
+        {
+            json = json.Replace("\"expirationTime\":null", "\"expirationTime\":4102444800000", StringComparison.Ordinal);
+        }
+
+        await RegisterAsync("ada", json);
+        var row = Assert.Single(await RowsAsync());
+        await bus.Publish(new SubscriptionExpired(id, "ada") { Revision = isGoneAgain ? row.Revision : revision }, Cancellation);
+
+        if (isGoneAgain)
+        {
+            await Eventually.GetAsync(RowsAsync, rows => rows.Count == 0);
+            return;
+        }
+
+        var other = (await RegisterAsync("grace", await NewSubscriptionAsync()))!.Value;
+        await bus.Publish(new SubscriptionExpired(other, "grace"), Cancellation);
+        await Eventually.GetAsync(RowsAsync, rows => rows.TrueForAll(known => known.Id != other));
+        Assert.Equal(id, Assert.Single(await RowsAsync()).Id);
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task A_push_that_was_queued_does_not_go_to_a_subscription_that_another_worker_has_removed_or_moved(bool isMoved)
