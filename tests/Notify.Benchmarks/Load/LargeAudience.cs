@@ -5,7 +5,8 @@ using Notify.WebPush;
 
 namespace Notify.Benchmarks.Load;
 
-/// <summary>One event to 50,000 recipients with two subscriptions each, and a small one right behind it: when the first push is made, when the small one's is, what becomes of the worker's memory.</summary>
+/// <summary>One event to 50,000 recipients with two subscriptions each, and a small one right behind it: when the first push is made, when the small one's is, what becomes of the worker's memory.
+/// With <c>--events</c> so many of the large ones at once, and the memory alone.</summary>
 internal static class LargeAudience
 {
     private const int Users = 50_000;
@@ -16,6 +17,12 @@ internal static class LargeAudience
         await using var stage = await LoadStage.StartAsync(Users, PerUser);
         await using var worker = await stage.StartWorkerAsync();
         await Measurement.WarmUpAsync(stage, worker, WholeWay.Number(args, "--warm-up", 20));
+        if (WholeWay.Number(args, "--events", 0) is > 0 and var events)
+        {
+            await MeasureMemoryAsync(stage, worker, events);
+            return;
+        }
+
         Console.WriteLine("| round | first push s | small message's push s | the last s | memory before MB | at most MB |");
         Console.WriteLine("| ---: | ---: | ---: | ---: | ---: | ---: |");
         var samples = new List<(double Seconds, double Megabytes)>();
@@ -28,6 +35,25 @@ internal static class LargeAudience
         {
             await File.WriteAllTextAsync(file, Plot.Draw("seconds since the event was confirmed", new PlotLine("memory of the worker, MB", [.. samples.Select(sample => (sample.Seconds, sample.Megabytes))])));
         }
+    }
+
+    private static async Task MeasureMemoryAsync(LoadStage stage, IntegrationTests.RabbitMq.WorkerProcess worker, int events)
+    {
+        await using var channel = await stage.OpenChannelAsync();
+        var before = worker.ResidentMegabytes;
+        for (var published = 0; published < events; published++)
+        {
+            await LoadStage.PublishAsync(channel, LoadStage.NewEvent([.. Enumerable.Range(0, Users).Select(LoadStage.UserOf)]));
+        }
+
+        var (started, most) = (Stopwatch.GetTimestamp(), 0.0);
+        while (Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(45))
+        {
+            most = Math.Max(most, worker.ResidentMegabytes);
+            await Task.Delay(200);
+        }
+
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{events} events to {Users:N0} recipients: {before:0} MB before, at most {most:0} MB in 45 seconds."));
     }
 
     private static async Task<List<(double Seconds, double Megabytes)>> MeasureAsync(LoadStage stage, IntegrationTests.RabbitMq.WorkerProcess worker, int round)

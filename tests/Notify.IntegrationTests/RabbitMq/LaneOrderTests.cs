@@ -12,7 +12,8 @@ namespace Notify.IntegrationTests.RabbitMq;
 /// <summary>A message of one key.</summary>
 /// <param name="Key">What must keep its order.</param>
 /// <param name="Number">Counts from 0 within the key.</param>
-public sealed record Numbered(string Key, int Number);
+/// <param name="Filler">Makes it large.</param>
+public sealed record Numbered(string Key, int Number, string Filler = "");
 
 /// <summary>A lane keeps the order, also when its connection is lost; and beside it MassTransit's partitioner: that the order is lost there shows that its loss is noticed here.</summary>
 [Collection("RabbitMQ")]
@@ -60,6 +61,36 @@ public sealed class LaneOrderTests(SharedBrokers brokers, ITestOutputHelper outp
         }
     }
 
+    [Fact]
+    public async Task Of_large_messages_a_few_are_read_at_once_and_all_come_in_their_order()
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
+        var came = new ConcurrentQueue<Numbered>();
+        var (underWay, most) = (0, 0);
+        await PublishAsync(uri, keys: 10, messagesPerKey: 2, new string('x', LargeMessageFilter.LargeBody));
+        await RunAsync(uri, isLane: true, HandleAsync, () => Eventually.TrueAsync(() => came.Count == 20));
+
+        Assert.Equal(LargeMessageFilter.MostAtOnce, most);
+        Assert.All(came.GroupBy(message => message.Key), ofKey => Assert.Equal([0, 1], ofKey.Select(message => message.Number)));
+
+        async Task HandleAsync(ConsumeContext<Numbered> message)
+        {
+            lock (came)
+            {
+                most = Math.Max(most, ++underWay);
+            }
+
+            // The first are here until all have come.
+            await Eventually.GetAsync(() => management.QueuesAsync(uri.AbsolutePath[1..]), queues => !came.IsEmpty || queues.Any(queue => queue is { Name: "numbered", MessagesUnacknowledged: 20 }));
+            lock (came)
+            {
+                underWay--;
+                came.Enqueue(message.Message);
+            }
+        }
+    }
+
     private async Task<int> CountReorderedAsync(bool isLane)
     {
         var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
@@ -77,7 +108,7 @@ public sealed class LaneOrderTests(SharedBrokers brokers, ITestOutputHelper outp
     }
 
     // Into a queue that nobody consumes from, so that it comes as fast as it can be handled.
-    private static async Task PublishAsync(Uri uri, int keys, int messagesPerKey)
+    private static async Task PublishAsync(Uri uri, int keys, int messagesPerKey, string filler = "")
     {
         await RunAsync(uri, isLane: true, _ => Task.CompletedTask, () => Task.CompletedTask);
         var publisher = Bus.Factory.CreateUsingRabbitMq(rabbit => rabbit.Host(uri));
@@ -87,7 +118,7 @@ public sealed class LaneOrderTests(SharedBrokers brokers, ITestOutputHelper outp
             // Of a key each is sent when the one before is confirmed.
             for (var number = 0; number < messagesPerKey; number++)
             {
-                await publisher.Publish(new Numbered($"{(char)('a' + key)}", number), TestContext.Current.CancellationToken);
+                await publisher.Publish(new Numbered($"{(char)('a' + key)}", number, filler), TestContext.Current.CancellationToken);
             }
         }));
         await publisher.StopAsync(CancellationToken.None);

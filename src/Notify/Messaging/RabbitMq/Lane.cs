@@ -43,7 +43,11 @@ internal static class Lane
         var stop = context.GetRequiredService<LaneStop>();
         var stopFilter = new LaneStopFilter<ConsumeContext>(stop.Begun);
         endpoint.ConnectReceiveEndpointObserver(stop);
-        endpoint.ConfigureReceive(pipe => pipe.UseFilter(new DeliveryPlaceFilter()));
+        endpoint.ConfigureReceive(pipe =>
+        {
+            pipe.UseFilter(new DeliveryPlaceFilter());
+            pipe.UseFilter(new LargeMessageFilter());
+        });
         endpoint.UseFilter(stopFilter);
         endpoint.UseFilter(new DeliveryOrderFilter<T>(context.GetRequiredService<OneAtATime>(), key));
         if (concurrency is { } limit)
