@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Options;
 using Notify.Authentication;
 
 namespace Notify.Operations;
@@ -25,7 +27,7 @@ internal static class Problems
         {
             context.ProblemDetails.Detail ??= DetailOf(context.ProblemDetails.Status);
             context.ProblemDetails.Extensions.TryAdd("code", CodeOf(context.ProblemDetails.Status));
-        });
+        }).AddSingleton<IProblemDetailsWriter, AnyAcceptWriter>();
 
     /// <summary>Gives every error that has no body yet a problem's body, and every exception a 500 without its text; a request that cannot be read is its sender's fault, and not logged as ours.</summary>
     public static void UseProblems(this IApplicationBuilder app) => app
@@ -62,4 +64,22 @@ internal static class Problems
         >= 400 and < 500 => "Notify does not take this request.",
         _ => "Notify failed at this; its log says why.",
     };
+
+    /// <summary>Comes after ASP.NET's own writer, which leaves a request whose Accept does not cover JSON without a body, and writes what that one would.</summary>
+    private sealed class AnyAcceptWriter(IOptions<ProblemDetailsOptions> options) : IProblemDetailsWriter
+    {
+        public bool CanWrite(ProblemDetailsContext context) => true;
+
+        public async ValueTask WriteAsync(ProblemDetailsContext context)
+        {
+            var (problem, response) = (context.ProblemDetails, context.HttpContext.Response);
+            problem.Status ??= response.StatusCode;
+
+            // Nothing else that is public knows the type and title of a status.
+            _ = TypedResults.Problem(problem);
+            problem.Extensions["traceId"] = Activity.Current?.Id ?? context.HttpContext.TraceIdentifier;
+            options.Value.CustomizeProblemDetails?.Invoke(context);
+            await response.WriteAsJsonAsync(problem, problem.GetType(), options: null, contentType: "application/problem+json");
+        }
+    }
 }

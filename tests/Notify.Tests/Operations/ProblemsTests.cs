@@ -1,6 +1,10 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Notify.Store;
 
 namespace Notify.Tests.Operations;
 
@@ -24,6 +28,53 @@ public sealed class ProblemsTests
         Assert.NotEmpty(problem.GetProperty("detail").GetString()!);
     }
 
+    [Theory]
+    [InlineData("text/html")]
+    [InlineData("text/plain")]
+    [InlineData("application/xml")]
+    [InlineData("text/event-stream")]
+    [InlineData("nonsense")]
+    public async Task An_error_is_the_same_problem_whatever_the_request_accepts(string accept)
+    {
+        await using var service = await NotifyService.StartAsync();
+        using var ada = service.ClientOf("ada");
+        using var nobody = new HttpClient { BaseAddress = service.Url };
+        await using (var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(TestContext.Current.CancellationToken))
+        {
+            await db.Database.ExecuteSqlRawAsync("DROP TABLE \"Deliveries\"", TestContext.Current.CancellationToken);
+        }
+
+        await AssertSameAsync(nobody, "GET", "api/dashboard/live", 401, "unauthenticated");
+        await AssertSameAsync(ada, "GET", "nowhere", 404, "not_found");
+        await AssertSameAsync(ada, "PATCH", "api/subscriptions", 405, "method_not_allowed");
+        await AssertSameAsync(ada, "POST", "api/receipts", 415, "unsupported_media_type");
+        await AssertSameAsync(ada, "DELETE", $"api/subscriptions/{Guid.NewGuid()}", 404, "not_found");
+        await AssertSameAsync(ada, "GET", $"api/messages/{Guid.NewGuid()}/deliveries", 500, "internal_error");
+
+        async Task AssertSameAsync(HttpClient http, string method, string path, int status, string code)
+        {
+            var problem = await ProblemAsync(http, method, path, accept);
+            Assert.Equal((status, code), ((int)problem["status"]!, (string)problem["code"]!));
+            Assert.True(problem.Remove("traceId"));
+            var json = await ProblemAsync(http, method, path, "application/json");
+            json.Remove("traceId");
+            Assert.Equal(json.ToJsonString(), problem.ToJsonString());
+        }
+    }
+
+    [Fact]
+    public async Task An_error_to_HEAD_has_no_body_whatever_the_request_accepts()
+    {
+        await using var service = await NotifyService.StartAsync();
+        using var http = new HttpClient { BaseAddress = service.Url };
+        using var request = new HttpRequestMessage(HttpMethod.Head, "nowhere");
+        request.Headers.TryAddWithoutValidation("Accept", "text/html");
+
+        using var response = await http.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal((HttpStatusCode.NotFound, ""), (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)));
+    }
+
     [Fact]
     public async Task The_description_of_the_API_says_what_any_route_may_answer()
     {
@@ -38,5 +89,15 @@ public sealed class ProblemsTests
         Assert.All(operations.Values, operation => Assert.True(operation.GetProperty("responses").TryGetProperty("429", out _)));
         Assert.Equal(["GetVapidPublicKey", "PostReceipt"], operations.Where(operation => !operation.Value.TryGetProperty("security", out _)).Select(operation => operation.Key).Order(StringComparer.Ordinal));
         Assert.True(operations["ListSubscriptions"].GetProperty("responses").TryGetProperty("401", out _));
+    }
+
+    private static async Task<JsonObject> ProblemAsync(HttpClient http, string method, string path, string accept)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = method == "POST" ? new StringContent("text", Encoding.UTF8, "text/plain") : null };
+        request.Headers.TryAddWithoutValidation("Accept", accept);
+        using var response = await http.SendAsync(request, TestContext.Current.CancellationToken);
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.True(response.Content.Headers.ContentType?.MediaType == "application/problem+json", $"{method} {path}: {(int)response.StatusCode} {response.Content.Headers.ContentType} {text}");
+        return JsonNode.Parse(text)!.AsObject();
     }
 }
