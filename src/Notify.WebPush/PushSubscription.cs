@@ -91,19 +91,22 @@ public sealed class PushSubscription
 
     private static Uri ParseEndpoint(string endpoint)
     {
-        // A serialised URL is printable ASCII; System.Uri alone would trim, unescape and mend what is not.
+        // A serialised URL is printable ASCII; System.Uri alone would trim, unescape and mend what is not, and take a path for a file.
         var isUrlText = !endpoint.AsSpan().ContainsAnyExceptInRange('!', '~') && !endpoint.AsSpan().ContainsAny('\\', '"', '#');
-        if (!isUrlText
-            || !Uri.TryCreate(endpoint, UriKind.Absolute, out var uri)
-            || (uri.Scheme != Uri.UriSchemeHttps && uri.Scheme != Uri.UriSchemeHttp)
-            || !endpoint.AsSpan(uri.Scheme.Length).StartsWith("://", StringComparison.Ordinal)
-            || uri.UserInfo.Length != 0)
+        if (!isUrlText || !Uri.TryCreate(endpoint, UriKind.Absolute, out var uri) || !endpoint.StartsWith(uri.Scheme + ":", StringComparison.OrdinalIgnoreCase))
         {
-            throw new PushSubscriptionException(PushSubscriptionException.ParseError,
-                "endpoint must be an absolute https or http URL without user info and fragment: send the one PushSubscription.toJSON() gives.");
+            throw Refused(PushSubscriptionException.ParseError);
         }
 
-        return uri;
+        if ((uri.Scheme != Uri.UriSchemeHttps && uri.Scheme != Uri.UriSchemeHttp) || uri.UserInfo.Length != 0)
+        {
+            throw Refused(PushSubscriptionException.EndpointNotAllowed);
+        }
+
+        return endpoint.AsSpan(uri.Scheme.Length).StartsWith("://", StringComparison.Ordinal) ? uri : throw Refused(PushSubscriptionException.ParseError);
+
+        static PushSubscriptionException Refused(string code) =>
+            new(code, "endpoint must be an absolute https or http URL without user info and fragment: send the one PushSubscription.toJSON() gives.");
     }
 
     private static byte[] DecodeKey(string name, string text, int length)

@@ -20,7 +20,7 @@ internal static class SubscriptionTarget
         }
         catch (PushSubscriptionException e)
         {
-            ThrowUnless(e.Code is PushSubscriptionException.ParseError or PushSubscriptionException.InvalidKeys, "A subscription is refused by one of two codes.");
+            ThrowUnless(e.Code is PushSubscriptionException.ParseError or PushSubscriptionException.InvalidKeys or PushSubscriptionException.EndpointNotAllowed, "A subscription is refused by one of three codes.");
             ThrowUnless(e.InnerException is null, "A refusal does not quote the input.");
             return;
         }

@@ -76,12 +76,12 @@ internal static class SubscriptionsApi
 
         if (string.Equals(subscription.Endpoint.IdnHost, DeadOnArrival, StringComparison.OrdinalIgnoreCase))
         {
-            return Problems.Of(StatusCodes.Status400BadRequest, "endpoint_not_allowed", "The browser has removed this subscription for good; ask the user for permission and subscribe again.");
+            return Problems.Of(StatusCodes.Status400BadRequest, PushSubscriptionException.EndpointNotAllowed, "The browser has removed this subscription for good; ask the user for permission and subscribe again.");
         }
 
         if (allowList.Refuses(subscription.Endpoint) is { } refused)
         {
-            return Problems.Of(StatusCodes.Status400BadRequest, "endpoint_not_allowed", refused);
+            return Problems.Of(StatusCodes.Status400BadRequest, PushSubscriptionException.EndpointNotAllowed, refused);
         }
 
         if (registration.ApplicationServerKey is { } named && keys.Find(named) is null)
