@@ -14,6 +14,7 @@ channel.on("return", () => {
 const message = { messageId: randomUUID(), conversationId: "greetings", recipientIds: [user], title };
 channel.publish("Notify.Contracts:MessagePosted", "", Buffer.from(JSON.stringify(message)), {
   contentType: "application/json",
+  timestamp: Math.floor(Date.now() / 1000), // the push's TTL counts from here
   persistent: true,
   mandatory: true,
 });

@@ -27,6 +27,9 @@ public sealed partial class UserFanoutConsumer(
     {
         var message = context.Message;
 
+        // Before the ledger is asked: it may take long, and the time of an event that brings none counts from here.
+        var now = time.GetUtcNow();
+
         // (1)
         MessageRules.ThrowIfInvalid(message);
         NotifyTracing.Name(message.MessageId);
@@ -41,7 +44,6 @@ public sealed partial class UserFanoutConsumer(
 
         // (3)
         var ttl = message.TtlSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : options.Value.DefaultTtl;
-        var now = time.GetUtcNow();
         DateTimeOffset? published = context.SentTime is { } sent ? PublishedAt(sent, now) : null;
         var part = new UserFanoutPart
         {

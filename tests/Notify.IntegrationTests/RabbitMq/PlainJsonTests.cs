@@ -120,6 +120,35 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
         Assert.Null(await TakeErrorAsync(uri));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task One_that_has_waited_longer_than_its_TTL_is_dropped_where_its_time_stands_beside_it(bool byBroker)
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
+        var (messageId, then) = (Guid.NewGuid(), TimeProvider.System.GetUtcNow() - TimeSpan.FromMinutes(2));
+        var properties = new BasicProperties { ContentType = "application/json" };
+        if (byBroker)
+        {
+            properties.Headers = new Dictionary<string, object?> { ["timestamp_in_ms"] = then.ToUnixTimeMilliseconds() };
+        }
+        else
+        {
+            properties.Timestamp = new AmqpTimestamp(then.ToUnixTimeSeconds());
+        }
+
+        await connection.PublishAsync(Exchange, "", ($$"""{"messageId":"{{messageId}}","recipientIds":["ada"],"title":"late","ttlSeconds":60}""", properties));
+
+        var delivery = Assert.Single(await service.SettledDeliveriesAsync(messageId, 1));
+        Assert.StartsWith("ttl_expired", delivery.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.Empty(browser.TitlesOf(subscription));
+        Assert.Equal(0, service.Push.Status.AnswersByStatus.Values.Sum());
+    }
+
     [Fact]
     public async Task While_the_broker_is_away_the_service_is_not_ready()
     {

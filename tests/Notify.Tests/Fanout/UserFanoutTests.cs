@@ -37,6 +37,36 @@ public class UserFanoutTests
         Assert.Equal([(0, 0), (0, 1)], known.Select(part => (part.Offset, part.Count)));
     }
 
+    [Fact]
+    public async Task A_push_lives_from_when_its_event_was_taken_however_long_the_store_takes_to_say_whether_it_is_known()
+    {
+        // Behind the publisher's, so that its word does not count.
+        var time = new SetClock { Ahead = -TimeSpan.FromHours(1) };
+        var store = new FailingCommands(
+            command =>
+            {
+                if (command.CommandText.Contains("EXISTS (SELECT 1 FROM \"FannedOutParts\"", StringComparison.Ordinal))
+                {
+                    time.Ahead = -TimeSpan.FromMinutes(30);
+                }
+
+                return false;
+            },
+            code: 1);
+        await using var service = await NotifyService.StartAsync(null, builder =>
+        {
+            builder.Services.AddSingleton<TimeProvider>(time);
+            builder.Services.ConfigureDbContext<SqliteNotifyDbContext>(options => options.AddInterceptors(store));
+        });
+        await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation);
+        var message = Message("late");
+
+        await service.PostAsync(message);
+
+        var known = await Eventually.GetAsync(() => db.FannedOutParts.AsNoTracking().SingleOrDefaultAsync(part => part.MessageId == message.MessageId && part.Count == 0, Cancellation), part => part is not null);
+        Assert.InRange(known!.FannedOutAt - known.PublishedAt!.Value, TimeSpan.FromMinutes(30), TimeSpan.FromMinutes(40));
+    }
+
     private static MessagePosted Message(string title) => new() { MessageId = Guid.CreateVersion7(), ConversationId = "room", RecipientIds = ["ada"], Title = title };
 
     [Fact]
@@ -59,5 +89,17 @@ public class UserFanoutTests
 
         Assert.Equal(now, UserFanoutConsumer.PublishedAt(now.UtcDateTime.AddMinutes(5), now));
         Assert.Equal(now, UserFanoutConsumer.PublishedAt(DateTime.MaxValue, now));
+    }
+
+    private sealed class SetClock : TimeProvider
+    {
+        private long _ahead;
+
+        public TimeSpan Ahead
+        {
+            set => Interlocked.Exchange(ref _ahead, value.Ticks);
+        }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddTicks(Interlocked.Read(ref _ahead));
     }
 }

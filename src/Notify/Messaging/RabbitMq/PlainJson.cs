@@ -4,6 +4,8 @@ using System.Text.Json;
 using MassTransit;
 using MassTransit.Serialization;
 using Notify.Fanout;
+using RabbitMQ.Client;
+using Headers = MassTransit.Headers;
 
 namespace Notify.Messaging.RabbitMq;
 
@@ -15,11 +17,16 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
 
     public ContentType ContentType => _json.ContentType;
 
-    public ConsumeContext Deserialize(ReceiveContext receiveContext) =>
-        new BodyConsumeContext(receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress));
+    public ConsumeContext Deserialize(ReceiveContext receiveContext)
+    {
+        var sent = receiveContext.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery) ? SentTime(delivery.Properties) : null;
+        return new BodyConsumeContext(receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress, sent));
+    }
 
     /// <exception cref="SerializationException">The body is no JSON, or null. One that is no event becomes a JsonException where it is read.</exception>
-    public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null)
+    public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) => Deserialize(body, headers, destinationAddress, sent: null);
+
+    private SystemTextJsonRawSerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress, DateTime? sent)
     {
         // As MassTransit does it, but for what it reads from the headers.
         try
@@ -27,7 +34,7 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
             var message = JsonSerializer.Deserialize<JsonElement>(body.GetBytes(), _options);
             return message.ValueKind == JsonValueKind.Null
                 ? throw new SerializationException("The body must be MessagePosted as JSON, not null.")
-                : new SystemTextJsonRawSerializerContext(SystemTextJsonMessageSerializer.Instance, _options, ContentType, new EventContext(headers, destinationAddress), [], RawSerializerOptions.AnyMessageType, message);
+                : new SystemTextJsonRawSerializerContext(SystemTextJsonMessageSerializer.Instance, _options, ContentType, new EventContext(headers, destinationAddress, sent), [], RawSerializerOptions.AnyMessageType, message);
         }
         catch (JsonException exception)
         {
@@ -43,13 +50,22 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
 
     public void Probe(ProbeContext context) => _json.Probe(context);
 
-    /// <summary>An event has no answer (see <see cref="EventEnvelope"/>), and plain JSON no time: MassTransit takes any message id for one of its own, and reads a time in any century out of it.</summary>
-    private sealed class EventContext(Headers headers, Uri? destinationAddress) : RawMessageContext(headers, destinationAddress, RawSerializerOptions.AnyMessageType), MessageContext
+    /// <summary>When a message was published: the broker's milliseconds where it notes them, else AMQP's <c>timestamp</c>, in seconds; null if neither is there, or is a time.</summary>
+    internal static DateTime? SentTime(IReadOnlyBasicProperties properties) =>
+        (properties.Headers is { } headers && headers.TryGetValue("timestamp_in_ms", out var header) && header is long milliseconds ? After1970(milliseconds, TimeSpan.TicksPerMillisecond) : null)
+        ?? (properties.IsTimestampPresent() ? After1970(properties.Timestamp.UnixTime, TimeSpan.TicksPerSecond) : null);
+
+    // Some publishers write milliseconds where seconds belong, and such seconds no DateTime holds.
+    private static DateTime? After1970(long count, long ticks) =>
+        count > 0 && count <= (DateTime.MaxValue - DateTime.UnixEpoch).Ticks / ticks ? DateTime.UnixEpoch.AddTicks(count * ticks) : null;
+
+    /// <summary>An event has no answer (see <see cref="EventEnvelope"/>), and no time but AMQP's: MassTransit takes any message id for one of its own, and reads a time in any century out of it.</summary>
+    private sealed class EventContext(Headers headers, Uri? destinationAddress, DateTime? sent) : RawMessageContext(headers, destinationAddress, RawSerializerOptions.AnyMessageType), MessageContext
     {
         Uri? MessageContext.ResponseAddress => null;
 
         Uri? MessageContext.FaultAddress => null;
 
-        DateTime? MessageContext.SentTime => null;
+        DateTime? MessageContext.SentTime => sent;
     }
 }

@@ -10,6 +10,7 @@ using Notify.Fanout;
 using Notify.Fuzz;
 using Notify.Messaging.RabbitMq;
 using Notify.WebPush.Tests.Support;
+using RabbitMQ.Client;
 
 namespace Notify.Tests.Messaging.RabbitMq;
 
@@ -54,6 +55,38 @@ public sealed class PlainJsonTests
         MessageContext context = new PlainJson().Deserialize(new StringMessageBody("{}"), headers);
 
         Assert.Equal((messageId, null, null, null), (context.MessageId, context.SentTime, context.ResponseAddress, context.FaultAddress));
+    }
+
+    public static TheoryData<long?, object?, double?> Times() => new()
+    {
+        // The property in seconds, the header, and what is read of them, in seconds.
+        { null, null, null },
+        { 1_790_000_000, null, 1_790_000_000 },
+        { 1_790_000_000, 1_790_000_000_250, 1_790_000_000.25 },
+        { null, 1_790_000_000_250, 1_790_000_000.25 },
+        { 1_790_000_000, "1790000000250", 1_790_000_000 },
+        { 1_790_000_000, 0L, 1_790_000_000 },
+        { 1_790_000_000, long.MaxValue, 1_790_000_000 },
+        { 253_402_300_799, null, 253_402_300_799 },
+        { 253_402_300_800, null, null },
+        { 1_790_000_000_000, null, null },
+        { long.MaxValue, null, null },
+        { 0, null, null },
+        { -1, -1L, null },
+        { long.MinValue, long.MinValue, null },
+    };
+
+    [Theory]
+    [MemberData(nameof(Times))]
+    public void The_time_of_an_event_is_what_publisher_or_broker_wrote_beside_it_where_that_is_one(long? timestamp, object? header, double? seconds)
+    {
+        var properties = new BasicProperties { Headers = header is null ? null : new Dictionary<string, object?> { ["timestamp_in_ms"] = header } };
+        if (timestamp is { } given)
+        {
+            properties.Timestamp = new AmqpTimestamp(given);
+        }
+
+        Assert.Equal(seconds is { } expected ? DateTime.UnixEpoch.AddSeconds(expected) : null, PlainJson.SentTime(properties));
     }
 
     [Property(MaxTest = 2000)]
