@@ -6,10 +6,11 @@ using Microsoft.Extensions.Options;
 namespace Notify.Sending;
 
 /// <summary>The gate of each push service, by its host (and port, where that is not the default).</summary>
-/// <remarks>One that nothing passes for an hour is forgotten: hosts come from browsers, and under an allowed suffix there may be any number of them.</remarks>
+/// <remarks>One that nobody asks for is forgotten, but no sooner than its longest rest would be over: hosts come from browsers, and under an allowed suffix there may be any number of them.</remarks>
 public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvider time, ILogger<PushServiceGate> logger) : IDisposable
 {
-    private static readonly TimeSpan Idle = TimeSpan.FromHours(1);
+    // Longer than a push service may want to be left alone, by all or by one subscription, counted from its answer: its word would be forgotten with the gate.
+    private readonly TimeSpan _idle = TimeSpan.FromHours(1) + Longest(options.Value.MaxRetryDelay, PushServiceGate.LongestAlone);
 
     private readonly MemoryCache _gates = new(new MemoryCacheOptions { Clock = new Clock(time) });
 
@@ -31,7 +32,7 @@ public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvi
             return _gates.GetOrCreate(host, entry =>
             {
                 var gate = new PushServiceGate(host, options.Value, time, logger);
-                entry.SlidingExpiration = Idle;
+                entry.SlidingExpiration = _idle;
                 entry.RegisterPostEvictionCallback((_, _, _, _) => _all.TryRemove(new KeyValuePair<string, PushServiceGate>(host, gate)));
                 return _all[host] = gate;
             })!;
@@ -43,6 +44,8 @@ public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvi
 
     /// <inheritdoc />
     public void Dispose() => _gates.Dispose();
+
+    private static TimeSpan Longest(TimeSpan one, TimeSpan other) => one > other ? one : other;
 
     private sealed class Clock(TimeProvider time) : ISystemClock
     {

@@ -62,15 +62,15 @@ public sealed class PushServiceGateTests
     }
 
     [Fact]
-    public async Task A_gate_that_nothing_passes_for_an_hour_is_forgotten_however_often_all_are_looked_at()
+    public async Task A_gate_that_nobody_asks_for_is_forgotten_in_the_end_however_often_all_are_looked_at()
     {
         using var gates = new PushServiceGates(Options.Create(new SendingOptions()), _time, NullLogger<PushServiceGate>.Instance);
         gates.Of(new Uri("https://one.example.com/push"));
         gates.Of(new Uri("https://other.example.com/push"));
 
-        for (var minutes = 0; minutes < 70; minutes += 5)
+        for (var hours = 0; hours < 26; hours++)
         {
-            _time.Advance(TimeSpan.FromMinutes(5));
+            _time.Advance(TimeSpan.FromHours(1));
             gates.Of(new Uri("https://other.example.com/push"));
             Assert.Contains(gates.All(), gate => gate.Host == "other.example.com");
         }
@@ -80,6 +80,28 @@ public sealed class PushServiceGateTests
             gates.Of(new Uri("https://other.example.com/push"));
             return gates.All().Count == 1;
         });
+    }
+
+    [Fact]
+    public async Task A_gate_is_not_forgotten_while_its_push_service_wants_to_be_left_alone()
+    {
+        using var gates = new PushServiceGates(Options.Create(new SendingOptions { MaxRetryDelay = TimeSpan.FromHours(20) }), _time, NullLogger<PushServiceGate>.Instance);
+        var (byAll, byOne, subscription) = (new Uri("https://one.example.com/push"), new Uri("https://other.example.com/push"), Guid.NewGuid());
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.IsType<Passage.Made>(await PassAsync(byAll, Guid.NewGuid(), Throttled(20 * 3600)));
+        }
+
+        gates.Of(byOne).LeaveAlone(subscription, TimeSpan.FromDays(1));
+
+        _time.Advance(TimeSpan.FromHours(19.9));
+        Assert.IsType<Passage.Refused>(await PassAsync(byAll, Guid.NewGuid(), Accepted));
+        _time.Advance(TimeSpan.FromHours(4));
+        Assert.IsType<Passage.Refused>(await PassAsync(byOne, subscription, Accepted));
+        _time.Advance(TimeSpan.FromHours(0.2));
+        Assert.IsType<Passage.Made>(await PassAsync(byOne, subscription, Accepted));
+
+        Task<Passage> PassAsync(Uri endpoint, Guid whose, PushOutcome outcome) => gates.Of(endpoint).PassAsync(whose, hasWaited: false, DateTimeOffset.MaxValue, _ => new(outcome), Cancellation);
     }
 
     [Fact]
