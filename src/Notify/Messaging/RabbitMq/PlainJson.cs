@@ -50,10 +50,10 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
 
     public void Probe(ProbeContext context) => _json.Probe(context);
 
-    /// <summary>When a message was published: the broker's milliseconds where it notes them, else AMQP's <c>timestamp</c>, in seconds; null if neither is there, or is a time.</summary>
+    /// <summary>When a message was published at the latest: the broker's milliseconds where it notes them, else the end of the second that AMQP's <c>timestamp</c> names; null if neither is there, or is a time.</summary>
     internal static DateTime? SentTime(IReadOnlyBasicProperties properties) =>
         (properties.Headers is { } headers && headers.TryGetValue("timestamp_in_ms", out var header) && header is long milliseconds ? After1970(milliseconds, TimeSpan.TicksPerMillisecond) : null)
-        ?? (properties.IsTimestampPresent() ? After1970(properties.Timestamp.UnixTime, TimeSpan.TicksPerSecond) : null);
+        ?? (properties.IsTimestampPresent() && properties.Timestamp.UnixTime is > 0 and < long.MaxValue and var second ? After1970(second + 1, TimeSpan.TicksPerSecond) : null);
 
     // Some publishers write milliseconds where seconds belong, and such seconds no DateTime holds.
     private static DateTime? After1970(long count, long ticks) =>
