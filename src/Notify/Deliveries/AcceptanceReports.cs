@@ -35,8 +35,13 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
     /// <summary>How long a store that did not take them is left to those who must have it.</summary>
     internal static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long the bus may take: one that waits for a queue without a leader does so for ever, and the store may be back meanwhile.</summary>
+    /// <summary>
+    /// How long the bus may take the first time, and twice as long each further time: one that waits for a queue without a leader does so for ever, and the store may be back meanwhile; one that
+    /// is slow has the time that it needs in the end.
+    /// </summary>
     internal static readonly TimeSpan BusPatience = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan LongestBusPatience = TimeSpan.FromMinutes(1);
 
     /// <summary>When both are asked again where the bus did not take them either.</summary>
     internal static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -93,10 +98,10 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
 
     private async Task HandleAsync(IReadOnlyList<Report> reports)
     {
-        while (!await TryWriteAsync(reports))
+        for (var patience = BusPatience; !await TryWriteAsync(reports); patience = patience < LongestBusPatience ? 2 * patience : patience)
         {
             var messages = reports.Chunk(MostInAMessage).ToList();
-            var failures = await Task.WhenAll(messages.Select(TryPublishAsync));
+            var failures = await Task.WhenAll(messages.Select(message => TryPublishAsync(message, patience)));
 
             // What follows one that was not taken is not told either: of two of a subscription the second is never told first.
             var taken = failures.TakeWhile(failure => failure is null).Count();
@@ -177,15 +182,19 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
     }
 
     /// <returns>Why it was not taken; null if it was.</returns>
-    private async Task<Exception?> TryPublishAsync(Report[] reports)
+    private async Task<Exception?> TryPublishAsync(Report[] reports, TimeSpan patience)
     {
-        using var limit = new CancellationTokenSource(BusPatience, _time);
+        using var limit = new CancellationTokenSource(patience, _time);
         using var end = _ended.Token.Register(limit.Cancel);
         try
         {
             // A bus that was given up may have it all the same: what is told twice is there once.
             await _bus.Publish(new AcceptedPushes(Array.ConvertAll(reports, report => report.Accepted)), publish => publish.RequireQueue(), limit.Token).WaitAsync(limit.Token);
             return null;
+        }
+        catch (OperationCanceledException) when (!_ended.IsCancellationRequested && limit.IsCancellationRequested)
+        {
+            return new TimeoutException("The broker has not confirmed them in time.");
         }
         catch (Exception exception)
         {

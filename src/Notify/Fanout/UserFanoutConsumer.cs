@@ -27,8 +27,8 @@ public sealed partial class UserFanoutConsumer(
     {
         var message = context.Message;
 
-        // Before the ledger is asked: it may take long, and the time of an event that brings none counts from here.
-        var now = time.GetUtcNow();
+        // The time of an event that brings none counts from when it came; it may have waited here for its turn, or for the database.
+        var now = time.GetUtcNow() - context.ReceiveContext.ElapsedTime;
 
         // (1)
         MessageRules.ThrowIfInvalid(message);

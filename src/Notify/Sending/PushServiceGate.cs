@@ -50,6 +50,7 @@ public sealed partial class PushServiceGate
     private int _forgetAt = 1024;
     private int _waiting;
     private long _lastMoved;
+    private long _lastAskedFor;
     private long _openUntil;
     private double _averageSeconds;
 
@@ -58,7 +59,7 @@ public sealed partial class PushServiceGate
     {
         (_host, _options, _time, _logger) = (host, options, time, logger);
         _places = new SemaphoreSlim(options.Concurrency);
-        _lastMoved = time.GetTimestamp();
+        _lastMoved = _lastAskedFor = time.GetTimestamp();
         _breaker = new ResiliencePipelineBuilder<PushOutcome> { TimeProvider = time }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions<PushOutcome>
             {
@@ -86,6 +87,9 @@ public sealed partial class PushServiceGate
     /// <summary>The push service's host (and port, where that is not the default).</summary>
     public string Host => _host;
 
+    /// <summary>How long there has been no push for it.</summary>
+    internal TimeSpan NotAskedForSince => _time.GetElapsedTime(Interlocked.Read(ref _lastAskedFor));
+
     /// <summary>POSTs under way.</summary>
     public int InFlight => _options.Concurrency - _places.CurrentCount;
 
@@ -101,6 +105,9 @@ public sealed partial class PushServiceGate
 
     /// <summary>How much longer it wants to be left alone; zero if it does not.</summary>
     public TimeSpan Rest => RestLeft() is var rest && rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
+
+    /// <summary>Says that there is a push for it.</summary>
+    internal void AskedFor() => Interlocked.Exchange(ref _lastAskedFor, _time.GetTimestamp());
 
     /// <summary>Lets nothing new through to one subscription for so long, at most for a day.</summary>
     public void LeaveAlone(Guid subscriptionId, TimeSpan retryAfter)

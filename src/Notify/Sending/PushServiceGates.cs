@@ -9,8 +9,10 @@ namespace Notify.Sending;
 /// <remarks>One that nobody asks for is forgotten, but no sooner than its longest rest would be over: hosts come from browsers, and under an allowed suffix there may be any number of them.</remarks>
 public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvider time, ILogger<PushServiceGate> logger) : IDisposable
 {
+    private static readonly TimeSpan Shown = TimeSpan.FromHours(1);
+
     // Longer than a push service may want to be left alone, by all or by one subscription, counted from its answer: its word would be forgotten with the gate.
-    private readonly TimeSpan _idle = TimeSpan.FromHours(1) + Longest(options.Value.MaxRetryDelay, PushServiceGate.LongestAlone);
+    private readonly TimeSpan _idle = Shown + Longest(options.Value.MaxRetryDelay, PushServiceGate.LongestAlone);
 
     private readonly MemoryCache _gates = new(new MemoryCacheOptions { Clock = new Clock(time) });
 
@@ -24,7 +26,8 @@ public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvi
         var host = endpoint.Authority;
         if (_gates.TryGetValue(host, out PushServiceGate? known))
         {
-            return known!;
+            known!.AskedFor();
+            return known;
         }
 
         lock (_lock)
@@ -39,8 +42,8 @@ public sealed class PushServiceGates(IOptions<SendingOptions> options, TimeProvi
         }
     }
 
-    /// <summary>The gates of all push services that something passed lately.</summary>
-    public IReadOnlyCollection<PushServiceGate> All() => [.. _all.Values];
+    /// <summary>The gates of all push services that were asked for within an hour, or want to be left alone: of the others nothing is known.</summary>
+    public IReadOnlyCollection<PushServiceGate> All() => [.. _all.Values.Where(gate => gate.NotAskedForSince < Shown || gate.Rest > TimeSpan.Zero)];
 
     /// <inheritdoc />
     public void Dispose() => _gates.Dispose();

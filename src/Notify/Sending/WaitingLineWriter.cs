@@ -26,7 +26,7 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
     /// <summary>Writes to one subscription's line; the work may be done again where the transaction it was in failed.</summary>
     /// <param name="subscriptionId">The line's.</param>
     /// <param name="work">What to write.</param>
-    /// <param name="isCalledOff">It is not begun again once this is so.</param>
+    /// <param name="isCalledOff">It is not begun once this is so, and not again.</param>
     /// <exception cref="WaitingLineException">The work is at fault, or the process ends while the store is away.</exception>
     /// <exception cref="OperationCanceledException">It was called off before.</exception>
     public Task WriteAsync(Guid subscriptionId, Func<NotifyDbContext, Task> work, CancellationToken isCalledOff)
@@ -119,7 +119,6 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
     private sealed record Write(Guid SubscriptionId, Func<NotifyDbContext, Task> Work, CancellationToken IsCalledOff)
     {
         public bool WasCalledOff { get; set; }
-
 
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

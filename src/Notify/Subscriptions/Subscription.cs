@@ -45,11 +45,10 @@ public sealed class Subscription
     public DateTimeOffset? LastAcceptedAt { get; init; }
 
     /// <summary>Gives the subscription to this user, with these keys, stored under the current key.</summary>
-    /// <returns>False if nothing changed.</returns>
+    /// <returns>False if they were the user, the keys and the end before.</returns>
     public bool Refresh(string userId, string p256dh, string auth, string? applicationServerKey, DateTimeOffset? expirationTime, SecretCipher cipher)
     {
-        // Its browser is there; a word that it is gone may be on its way.
-        var isSame = FailingSince is null && UserId == userId && ExpirationTime == expirationTime && ApplicationServerKey == (applicationServerKey ?? ApplicationServerKey)
+        var isSame = UserId == userId && ExpirationTime == expirationTime && ApplicationServerKey == (applicationServerKey ?? ApplicationServerKey)
             && cipher.TryDecrypt(P256dh, ContextOf(nameof(P256dh)), out var knownP256dh) && knownP256dh == p256dh
             && cipher.TryDecrypt(Auth, ContextOf(nameof(Auth)), out var knownAuth) && knownAuth == auth;
         if (!isSame || !IsEncryptedWith(cipher))
@@ -57,14 +56,15 @@ public sealed class Subscription
             StoreKeys(p256dh, auth, cipher);
         }
 
-        if (isSame)
+        // Its browser is there, and a word that it is gone may be on its way.
+        if (isSame && FailingSince is null)
         {
             return false;
         }
 
         (UserId, ApplicationServerKey, ExpirationTime, FailingSince) = (userId, applicationServerKey ?? ApplicationServerKey, expirationTime, null);
         Revision++;
-        return true;
+        return !isSame;
     }
 
     /// <summary>The user agent's keys.</summary>

@@ -40,13 +40,13 @@ internal static class LargeAudience
     private static async Task MeasureMemoryAsync(LoadStage stage, IntegrationTests.RabbitMq.WorkerProcess worker, int events)
     {
         await using var channel = await stage.OpenChannelAsync();
-        var before = worker.ResidentMegabytes;
+        var (before, most, started) = (worker.ResidentMegabytes, 0.0, Stopwatch.GetTimestamp());
         for (var published = 0; published < events; published++)
         {
             await LoadStage.PublishAsync(channel, LoadStage.NewEvent([.. Enumerable.Range(0, Users).Select(LoadStage.UserOf)]));
+            most = Math.Max(most, worker.ResidentMegabytes);
         }
 
-        var (started, most) = (Stopwatch.GetTimestamp(), 0.0);
         while (Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(45))
         {
             most = Math.Max(most, worker.ResidentMegabytes);

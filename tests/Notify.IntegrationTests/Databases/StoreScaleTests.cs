@@ -118,7 +118,12 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
         {
             var push = new SendPush { SubscriptionId = rows[0].Id, UserId = rows[0].UserId, MessageId = Guid.NewGuid(), Payload = "{}", Topic = "topic", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.MaxValue };
             await lines.HoldAsync(push, null, attempts: 1, DateTimeOffset.UnixEpoch, Cancellation);
-            await lines.TakeTurnAsync(push with { MessageId = Guid.NewGuid() }, null, isRedelivered: false, CancellationToken.None, Cancellation);
+            for (var newer = 0; newer < 2; newer++)
+            {
+                await lines.TakeTurnAsync(push with { MessageId = Guid.NewGuid() }, null, isRedelivered: false, CancellationToken.None, Cancellation);
+            }
+
+            Assert.IsType<Turn.Superseded>(await lines.TakeTurnAsync(push, attemptsInLine: 1, isRedelivered: false, CancellationToken.None, Cancellation));
             await lines.TakeOverdueAsync(DateTimeOffset.UtcNow, Cancellation).CountAsync(Cancellation);
         }
 

@@ -233,7 +233,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         });
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => holding);
-        Assert.Equal(isNewLine ? null : 1, (await TurnAsync(push, attemptsInLine: isNewLine ? null : 1) as Turn.Go)?.Line?.Attempts);
+        Assert.Equal(isNewLine ? null : 1, Assert.IsType<Turn.Go>(await TurnAsync(push, attemptsInLine: isNewLine ? null : 1)).Line?.Attempts);
     }
 
     [Fact]
