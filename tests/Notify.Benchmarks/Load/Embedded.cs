@@ -12,7 +12,10 @@ using Notify.WebPush;
 
 namespace Notify.Benchmarks.Load;
 
-/// <summary>The embedded default, in-memory bus and SQLite, beside a bare loop of encryption and POST for the same subscriptions, in interleaved rounds.</summary>
+/// <summary>
+/// The embedded default, in-memory bus and SQLite, beside a bare loop of encryption and POST for the same subscriptions; with <c>--builds</c> other builds of Notify too. A round
+/// starts all of them anew and warms them up, and then takes them in turn, again and again.
+/// </summary>
 internal static class Embedded
 {
     /// <summary>The argument that makes this program the bare loop.</summary>
@@ -27,7 +30,8 @@ internal static class Embedded
 
     public static async Task RunAsync(string[] args)
     {
-        var (rounds, pushes, warmUp) = (WholeWay.Number(args, "--rounds", 3), WholeWay.Number(args, "--pushes", 40_000), WholeWay.Number(args, "--warm-up", 30));
+        var (rounds, takes) = (WholeWay.Number(args, "--rounds", 2), WholeWay.Number(args, "--takes", 8));
+        var (pushes, warmUp) = (WholeWay.Number(args, "--pushes", 40_000), WholeWay.Number(args, "--warm-up", 35));
         await using var stage = await LoadStage.StartAsync(Users, PerUser);
         var folder = Directory.CreateTempSubdirectory("notify-embedded-");
         var file = Path.Combine(folder.FullName, "subscriptions.json");
@@ -46,22 +50,16 @@ internal static class Embedded
 
         for (var round = 1; round <= rounds; round++)
         {
-            foreach (var known in cases)
-            {
-                var database = Path.Combine(folder.FullName, $"{round}-{cases.IndexOf(known)}.db");
-                await using var worker = await (known.Build is { } build ? StartAsync(stage, build, database) : StartLoopAsync(stage, file));
-                await MeasureAsync(stage, worker, count => known.Build is null ? LoopAsync(worker, count) : PostAsync(worker, count), known, pushes, warmUp);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}, {known.Name}: {known.Rates[^1]:0} pushes a second, {known.Microseconds[^1]:0} µs of the worker's processor time a push"));
-            }
+            await MeasureAsync(stage, round, cases, folder.FullName, file, takes, pushes, warmUp);
         }
 
         Console.WriteLine();
-        Console.WriteLine("| | pushes/s | of the first | worker µs |");
+        Console.WriteLine("| | pushes/s | of the first, turn by turn | worker µs |");
         Console.WriteLine("| --- | ---: | ---: | ---: |");
         foreach (var known in cases)
         {
             Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"| {known.Name} | {WholeWay.Median(known.Rates):N0} | {WholeWay.Median(known.Rates) / WholeWay.Median(cases[0].Rates):0.00} | {WholeWay.Median(known.Microseconds):N0} |"));
+                CultureInfo.InvariantCulture, $"| {known.Name} | {WholeWay.Median(known.Rates):N0} | {WholeWay.Median(known.Rates.Zip(cases[0].Rates, (rate, first) => rate / first)):0.00} | {WholeWay.Median(known.Microseconds):N0} |"));
         }
 
         folder.Delete(recursive: true);
@@ -104,25 +102,46 @@ internal static class Embedded
         return await stage.StartEmbeddedAsync(build, database);
     }
 
-    private static async Task MeasureAsync(LoadStage stage, WorkerProcess worker, Func<int, Task> push, Case known, int pushes, int warmUp)
+    private static async Task MeasureAsync(LoadStage stage, int round, IReadOnlyList<Case> cases, string folder, string file, int takes, int pushes, int warmUp)
     {
-        var begun = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(warmUp))
+        var workers = new List<WorkerProcess>();
+        try
         {
-            await PushAsync(10_000);
+            foreach (var (index, known) in cases.Index())
+            {
+                workers.Add(await (known.Build is { } build ? StartAsync(stage, build, Path.Combine(folder, $"{round}-{index}.db")) : StartLoopAsync(stage, file)));
+                for (var begun = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(warmUp);)
+                {
+                    await PushAsync(stage, workers[^1], known, 10_000);
+                }
+            }
+
+            for (var take = 1; take <= takes; take++)
+            {
+                foreach (var (known, worker) in cases.Zip(workers))
+                {
+                    var (started, before) = (Stopwatch.GetTimestamp(), ProcessTimes.Of(ProcessTimes.TreeOf(worker.Id)));
+                    await PushAsync(stage, worker, known, pushes);
+                    known.Rates.Add(pushes / Stopwatch.GetElapsedTime(started).TotalSeconds);
+                    known.Microseconds.Add((ProcessTimes.Of(ProcessTimes.TreeOf(worker.Id)) - before) * 1e6 / pushes);
+                    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}, {take}, {known.Name}: {known.Rates[^1]:0} pushes a second, {known.Microseconds[^1]:0} µs of the worker's processor time a push"));
+                }
+            }
         }
-
-        var (started, before) = (Stopwatch.GetTimestamp(), ProcessTimes.Of(ProcessTimes.TreeOf(worker.Id)));
-        await PushAsync(pushes);
-        known.Rates.Add(pushes / Stopwatch.GetElapsedTime(started).TotalSeconds);
-        known.Microseconds.Add((ProcessTimes.Of(ProcessTimes.TreeOf(worker.Id)) - before) * 1e6 / pushes);
-
-        async Task PushAsync(int count)
+        finally
         {
-            var received = stage.Push.Received();
-            await push(count);
-            await stage.Push.ReceivedAsync(received + count);
+            foreach (var worker in workers)
+            {
+                await worker.DisposeAsync();
+            }
         }
+    }
+
+    private static async Task PushAsync(LoadStage stage, WorkerProcess worker, Case known, int count)
+    {
+        var received = stage.Push.Received();
+        await (known.Build is null ? LoopAsync(worker, count) : PostAsync(worker, count));
+        await stage.Push.ReceivedAsync(received + count);
     }
 
     private static async Task LoopAsync(WorkerProcess bare, int count)
