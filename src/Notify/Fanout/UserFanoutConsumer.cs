@@ -13,7 +13,7 @@ namespace Notify.Fanout;
 /// </summary>
 /// <remarks>
 /// Of a conversation one event at a time, in the order of the queue; that is cheap, since the work that grows with the audience is in the parts. The id is
-/// remembered last: where that fails, or a crash comes before it, the parts are sent again, and each of them is known; a crash after it has lost nothing.
+/// remembered last: where that fails on RabbitMQ, or a crash comes before it, the parts are sent again, and each of them is known; a crash after it has lost nothing.
 /// </remarks>
 public sealed partial class UserFanoutConsumer(
     FanoutLedger ledger, Lanes lanes, NotifyMetrics metrics, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>

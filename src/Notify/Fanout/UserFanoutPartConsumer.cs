@@ -1,7 +1,6 @@
 using MassTransit;
 using Notify.Contracts;
 using Notify.Messaging;
-using Notify.Store;
 using Notify.Subscriptions;
 using Notify.Telemetry;
 
@@ -57,40 +56,13 @@ public sealed partial class UserFanoutPartConsumer(
         // (4)
         if (offset is not null)
         {
-            await RememberAsync(new FannedOutPart { MessageId = messageId, Offset = offset.Value, Count = count, FannedOutAt = time.GetUtcNow() });
-        }
-    }
-
-    // It counts from here on, even where the host stops meanwhile.
-    private async Task RememberAsync(FannedOutPart part)
-    {
-        var isFirstTry = true;
-        try
-        {
-            await Patience.TryAsync(time, async () =>
-            {
-                // The first may have been committed though its answer was lost.
-                var isKnown = !isFirstTry && await ledger.ContainsAsync(part.MessageId, part.Offset, part.Count);
-                isFirstTry = false;
-                if (!isKnown)
-                {
-                    await ledger.AddAsync(part);
-                }
-
-                return true;
-            });
-        }
-        catch (Exception exception)
-        {
-            LogForgotten(exception, part.MessageId, part.Offset);
+            // It counts from here on, even where the host stops meanwhile.
+            await ledger.RememberAsync(new FannedOutPart { MessageId = messageId, Offset = offset.Value, Count = count, FannedOutAt = time.GetUtcNow() });
         }
     }
 
     [LoggerMessage(LogLevel.Information, "The part at {Offset} of message {MessageId} was fanned out before, and is dropped")]
     private partial void LogDuplicate(Guid messageId, int? offset);
-
-    [LoggerMessage(LogLevel.Warning, "The part at {Offset} of message {MessageId} was fanned out and could not be remembered: should it come a second time, it is pushed again")]
-    private partial void LogForgotten(Exception exception, Guid messageId, int offset);
 }
 
 /// <summary>Queue <c>user-fanout-part</c>.</summary>

@@ -7,7 +7,6 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Deliveries;
-using Notify.Fanout;
 using Notify.Messaging.Outbox;
 using Notify.Sending;
 using Notify.Store;
@@ -131,7 +130,7 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
         await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == digest, Cancellation);
         await db.Subscriptions.CountAsync(known => known.UserId == userId && known.EndpointDigest != digest, Cancellation);
         await db.Subscriptions.AsNoTracking().Where(known => known.UserId == userId).OrderBy(known => known.Id).ToListAsync(Cancellation);
-        await using (var ledger = new FanoutLedger(store.Factory))
+        await using (var ledger = store.NewLedger())
         {
             await ledger.ContainsAsync(messageId, 0, PartSize);
         }

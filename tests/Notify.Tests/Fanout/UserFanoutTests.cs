@@ -7,35 +7,10 @@ using Notify.Tests.Store;
 
 namespace Notify.Tests.Fanout;
 
-/// <summary>The fan-out on a store that fails to remember what was fanned out.</summary>
+/// <summary>From when on an event's time counts.</summary>
 public class UserFanoutTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
-
-    [Theory]
-    [InlineData(false, 1, 3)]
-    [InlineData(true, 1, 3)]
-    [InlineData(false, 5, 1)]
-    [InlineData(true, 5, 1)]
-    public async Task What_could_not_be_remembered_at_first_is_pushed_once(bool isPart, int code, int times)
-    {
-        var failures = new FailingCommands(command => command.CommandText.StartsWith("INSERT INTO \"FannedOutParts\"", StringComparison.Ordinal) && command.Parameters["$count"].Value is > 0 == isPart, code);
-        await using var service = await NotifyService.StartAsync(null, builder => builder.Services.ConfigureDbContext<SqliteNotifyDbContext>(options => options.AddInterceptors(failures)));
-        await using var browser = await Browser.OpenAsync(service);
-        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
-        var message = Message("once");
-
-        failures.FailNext(times);
-        await service.PostAsync(message);
-        await service.PostAsync(Message("last") with { ConversationId = message.ConversationId });
-
-        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).Contains("last"));
-        Assert.Equal(["once", "last"], browser.TitlesOf(subscription));
-        Assert.Equal(times, failures.Failed);
-        await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation);
-        var known = await db.FannedOutParts.Where(part => part.MessageId == message.MessageId).OrderBy(part => part.Count).ToListAsync(Cancellation);
-        Assert.Equal([(0, 0), (0, 1)], known.Select(part => (part.Offset, part.Count)));
-    }
 
     [Fact]
     public async Task A_push_lives_from_when_its_event_was_taken_however_long_the_store_takes_to_say_whether_it_is_known()

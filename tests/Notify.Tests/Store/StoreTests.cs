@@ -59,7 +59,7 @@ public abstract class StoreTests : IAsyncLifetime
     [Fact]
     public async Task The_ledger_knows_a_part_by_its_message_and_its_place_and_no_other()
     {
-        await using var ledger = new FanoutLedger(_store.Factory);
+        await using var ledger = _store.NewLedger();
         var (message, other) = (Guid.NewGuid(), Guid.NewGuid());
 
         await Task.WhenAll(AddAsync(message, 0, 0), AddAsync(message, 0, 500), AddAsync(message, 500, 500), AddAsync(other, 0, 20));
@@ -75,7 +75,7 @@ public abstract class StoreTests : IAsyncLifetime
     [Fact]
     public async Task Of_many_parts_that_are_remembered_at_once_only_the_one_that_is_there_already_fails()
     {
-        await using var ledger = new FanoutLedger(_store.Factory);
+        await using var ledger = _store.NewLedger();
         var parts = Enumerable.Range(0, 100).Select(_ => new FannedOutPart { MessageId = Guid.NewGuid(), Count = 1, FannedOutAt = DateTimeOffset.UtcNow }).ToList();
         await ledger.AddAsync(parts[50]);
 
