@@ -24,13 +24,13 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
 
     private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
 
-    private readonly IDbContextFactory<NotifyDbContext> _store;
+    private readonly StoreSession _store;
     private readonly StoreOutage _outage;
     private readonly Gathering<Question> _questions;
 
     public SubscriptionStateReader(IDbContextFactory<NotifyDbContext> store, StoreOutage outage)
     {
-        (_store, _outage) = (store, outage);
+        (_store, _outage) = (new StoreSession(store), outage);
         _questions = new Gathering<Question>(MostAtOnce, AnswerAsync, Linger);
     }
 
@@ -42,13 +42,18 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
         return question.Answer.Task;
     }
 
-    public ValueTask DisposeAsync() => _questions.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _questions.DisposeAsync();
+        await _store.DisposeAsync();
+    }
 
     private async Task AnswerAsync(IReadOnlyList<Question> questions)
     {
         try
         {
-            var states = await _outage.WaitOutAsync(() => ReadAsync([.. questions.Select(question => question.SubscriptionId).Distinct()]));
+            var ids = questions.Select(question => question.SubscriptionId).Distinct().ToList();
+            var states = await _outage.WaitOutAsync(() => _store.UseAsync(db => db.FindSubscriptionStatesAsync(ids)));
             foreach (var question in questions)
             {
                 question.Answer.SetResult(states[question.SubscriptionId]);
@@ -61,20 +66,6 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
                 question.Answer.TrySetException(exception);
             }
         }
-    }
-
-    private async Task<Dictionary<Guid, SubscriptionState>> ReadAsync(List<Guid> ids)
-    {
-        await using var db = await _store.CreateDbContextAsync();
-        var known = await db.Subscriptions.AsNoTracking()
-            .Where(subscription => ids.Contains(subscription.Id))
-            .LeftJoin(db.WaitingLines, subscription => subscription.Id, line => line.SubscriptionId, (subscription, line) => new { subscription.Id, subscription.UserId, subscription.Revision, subscription.LastAcceptedAt, Line = line })
-            .ToDictionaryAsync(row => row.Id, row => new SubscriptionState(new SubscriptionStamp(row.UserId, row.Revision, row.LastAcceptedAt), row.Line));
-
-        // Something may still wait for one that is gone.
-        var gone = ids.Where(id => !known.ContainsKey(id)).ToList();
-        var lines = gone.Count == 0 ? [] : await db.WaitingLines.AsNoTracking().Where(line => gone.Contains(line.SubscriptionId)).ToDictionaryAsync(line => line.SubscriptionId);
-        return ids.ToDictionary(id => id, id => known.GetValueOrDefault(id) ?? new SubscriptionState(null, lines.GetValueOrDefault(id)));
     }
 
     private sealed record Question(Guid SubscriptionId)

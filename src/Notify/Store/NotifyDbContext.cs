@@ -109,6 +109,21 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             cancellationToken);
     }
 
+    /// <summary>The state of each of these subscriptions.</summary>
+    /// <param name="ids">None twice.</param>
+    internal virtual async Task<Dictionary<Guid, SubscriptionState>> FindSubscriptionStatesAsync(IReadOnlyCollection<Guid> ids)
+    {
+        var known = await Subscriptions.AsNoTracking()
+            .Where(subscription => ids.Contains(subscription.Id))
+            .LeftJoin(WaitingLines, subscription => subscription.Id, line => line.SubscriptionId, (subscription, line) => new { subscription.Id, subscription.UserId, subscription.Revision, subscription.LastAcceptedAt, Line = line })
+            .ToDictionaryAsync(row => row.Id, row => new SubscriptionState(new SubscriptionStamp(row.UserId, row.Revision, row.LastAcceptedAt), row.Line));
+
+        // Something may still wait for one that is gone.
+        var gone = ids.Where(id => !known.ContainsKey(id)).ToList();
+        var lines = gone.Count == 0 ? [] : await WaitingLines.AsNoTracking().Where(line => gone.Contains(line.SubscriptionId)).ToDictionaryAsync(line => line.SubscriptionId);
+        return ids.ToDictionary(id => id, id => known.GetValueOrDefault(id) ?? new SubscriptionState(null, lines.GetValueOrDefault(id)));
+    }
+
     /// <summary>Finds, by their keys, which of these parts are there. There may be others among what is found.</summary>
     internal virtual async Task<IReadOnlySet<(Guid MessageId, int Offset, int Count)>> FindFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts)
     {

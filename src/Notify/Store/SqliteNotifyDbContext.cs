@@ -5,6 +5,7 @@ using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 using Notify.Deliveries;
 using Notify.Fanout;
+using Notify.Sending;
 
 namespace Notify.Store;
 
@@ -67,6 +68,40 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
     {
         // SQLite has no type for a point in time: ticks of UTC compare and sort as they should.
         configurationBuilder.Properties<DateTimeOffset>().HaveConversion<UtcTicksConverter>();
+    }
+
+    internal override async Task<Dictionary<Guid, SubscriptionState>> FindSubscriptionStatesAsync(IReadOnlyCollection<Guid> ids)
+    {
+        await Database.OpenConnectionAsync();
+        try
+        {
+            // One that only reads, so that it waits for no writer; of Entity Framework's own each waits for the write lock.
+            await using var reading = ((SqliteConnection)Database.GetDbConnection()).BeginTransaction(deferred: true);
+            await using var transaction = await Database.UseTransactionAsync(reading);
+            var find = Command(
+                """
+                SELECT "UserId", "Revision", "LastAcceptedAt", EXISTS (SELECT 1 FROM "WaitingLines" WHERE "SubscriptionId" = $id)
+                FROM (SELECT 1) LEFT JOIN "Subscriptions" ON "Id" = $id
+                """, "$id");
+            var (stamps, waiting) = (new Dictionary<Guid, SubscriptionStamp?>(ids.Count), new List<Guid>());
+            foreach (var id in ids)
+            {
+                using var row = Bind(find, id).ExecuteReader();
+                row.Read();
+                stamps.Add(id, row.IsDBNull(0) ? null : new(row.GetString(0), row.GetInt32(1), row.IsDBNull(2) ? null : new DateTimeOffset(row.GetInt64(2), TimeSpan.Zero)));
+                if (row.GetBoolean(3))
+                {
+                    waiting.Add(id);
+                }
+            }
+
+            var lines = waiting.Count == 0 ? [] : await WaitingLines.AsNoTracking().Where(line => waiting.Contains(line.SubscriptionId)).ToDictionaryAsync(line => line.SubscriptionId);
+            return stamps.ToDictionary(stamp => stamp.Key, stamp => new SubscriptionState(stamp.Value, lines.GetValueOrDefault(stamp.Key)));
+        }
+        finally
+        {
+            await Database.CloseConnectionAsync();
+        }
     }
 
     internal override async Task<IReadOnlySet<(Guid MessageId, int Offset, int Count)>> FindFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts)

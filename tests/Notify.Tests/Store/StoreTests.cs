@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Notify.Deliveries;
 using Notify.Fanout;
+using Notify.Sending;
 using Notify.Subscriptions;
 
 namespace Notify.Tests.Store;
@@ -54,6 +55,31 @@ public abstract class StoreTests : IAsyncLifetime
             Assert.All(found, row => Assert.Equal(name.Trim(), row.UserId.Trim()));
             Assert.Equal(name, (await db.Subscriptions.AsNoTracking().SingleAsync(row => row.EndpointDigest == digest, Cancellation)).UserId);
         }
+    }
+
+    [Fact]
+    public async Task A_subscriptions_state_is_whose_it_is_and_what_waits_for_it_even_when_it_is_gone()
+    {
+        var (at, gone) = (new DateTimeOffset(2026, 5, 1, 6, 30, 0, TimeSpan.Zero), Guid.NewGuid());
+        var (idle, busy) = (Row("ada", $"{Guid.NewGuid():N}"), Row("grace", $"{Guid.NewGuid():N}"));
+        var line = new WaitingLine { SubscriptionId = busy.Id, Head = 2, HeadMessageId = Guid.NewGuid(), Attempts = 4, NextAttemptAt = at, ReleasedThrough = 5, ReleaseNext = 6 };
+        var left = new WaitingLine { SubscriptionId = gone, Head = 1, HeadMessageId = Guid.NewGuid() };
+        await using var db = _store.Open();
+        db.AddRange(idle, busy, line, left);
+        db.Entry(busy).Property(row => row.Revision).CurrentValue = 3;
+        db.Entry(busy).Property(row => row.LastAcceptedAt).CurrentValue = at;
+        await db.SaveChangesAsync(Cancellation);
+        var unknown = Guid.NewGuid();
+
+        var states = await db.FindSubscriptionStatesAsync([idle.Id, busy.Id, gone, unknown]);
+
+        Assert.Equal([idle.Id, busy.Id, gone, unknown], states.Keys);
+        Assert.Equal(new SubscriptionState(new SubscriptionStamp("ada", idle.Revision, null), null), states[idle.Id]);
+        Assert.Equal(new SubscriptionStamp("grace", 3, at), states[busy.Id].Subscription);
+        Assert.Equivalent(line, states[busy.Id].Line, strict: true);
+        Assert.Null(states[gone].Subscription);
+        Assert.Equal(left.HeadMessageId, states[gone].Line!.HeadMessageId);
+        Assert.Equal(new SubscriptionState(null, null), states[unknown]);
     }
 
     [Fact]
