@@ -88,6 +88,32 @@ public sealed class SqliteFileTests
     }
 
     [Theory]
+    [InlineData("SELECT * FROM \"Deliveries\" WHERE \"UserId\" = 'ada' ORDER BY \"UpdatedAt\" DESC LIMIT 100", "SCAN Deliveries USING INDEX IX_Deliveries_UpdatedAt_UserId")]
+    [InlineData("DELETE FROM \"Deliveries\" WHERE \"UpdatedAt\" >= 1 AND \"UpdatedAt\" < 2", "SEARCH Deliveries USING INDEX IX_Deliveries_UpdatedAt_UserId (UpdatedAt>? AND UpdatedAt<?)")]
+    public async Task The_delivery_log_has_one_index_by_which_a_users_last_rows_are_found_and_old_ones_are_deleted(string sql, string plan)
+    {
+        await using var store = await TestStore.CreateAsync();
+        await using var connection = new SqliteConnection(store.ConnectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(["IX_Deliveries_UpdatedAt_UserId"], Read("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'Deliveries' AND name LIKE 'IX%'", 0));
+        Assert.Equal([plan], Read($"EXPLAIN QUERY PLAN {sql}", 3));
+
+        List<string> Read(string text, int column)
+        {
+            using var command = new SqliteCommand(text, connection);
+            using var reader = command.ExecuteReader();
+            var rows = new List<string>();
+            while (reader.Read())
+            {
+                rows.Add(reader.GetString(column));
+            }
+
+            return rows;
+        }
+    }
+
+    [Theory]
     [InlineData("Data Source=:memory:")]
     [InlineData("Data Source=notify;Mode=Memory;Cache=Shared")]
     [InlineData("Data Source=file::memory:")]

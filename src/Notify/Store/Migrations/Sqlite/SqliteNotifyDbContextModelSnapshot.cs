@@ -53,9 +53,7 @@ namespace Notify.Store.Migrations.Sqlite
 
                     b.HasKey("MessageId", "SubscriptionId");
 
-                    b.HasIndex("UpdatedAt");
-
-                    b.HasIndex("UserId", "UpdatedAt");
+                    b.HasIndex("UpdatedAt", "UserId");
 
                     b.ToTable("Deliveries");
                 });
