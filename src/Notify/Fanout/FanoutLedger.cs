@@ -44,7 +44,7 @@ public sealed partial class FanoutLedger : IAsyncDisposable
     public FanoutLedger(IDbContextFactory<NotifyDbContext> store, IOptions<NotifyOptions> options, TimeProvider time, ILogger<FanoutLedger> logger)
     {
         (_time, _logger, _isInMemory) = (time, logger, options.Value.Transport == TransportKind.InMemory);
-        _outage = new StoreOutage(time, logger);
+        _outage = new StoreOutage(time, logger, waiting: "what was fanned out is written when it is back");
         (_forQuestions, _forAdditions) = (new StoreSession(store), new StoreSession(store));
         _questions = new Gathering<Entry>(MostAtOnce, AnswerAsync);
         _additions = new Gathering<Entry>(MostAtOnce, AddAsync, _isInMemory ? Linger : TimeSpan.Zero);
@@ -97,8 +97,9 @@ public sealed partial class FanoutLedger : IAsyncDisposable
             if (!_isEnded)
             {
                 _unwritten.TryRemove(KeyOf(part), out _);
-                written.SetResult();
             }
+
+            written.SetResult();
         }
     }
 

@@ -1,7 +1,10 @@
 namespace Notify.Store;
 
 /// <summary>Waits for the database to come back: whoever asks for something meanwhile takes no more from the bus, and loses nothing.</summary>
-internal sealed partial class StoreOutage(TimeProvider time, ILogger logger) : IDisposable
+/// <param name="time">The clock.</param>
+/// <param name="logger">Where it is told that the database is away, and that it is back.</param>
+/// <param name="waiting">What that means meanwhile.</param>
+internal sealed partial class StoreOutage(TimeProvider time, ILogger logger, string waiting = "pushes wait for it") : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
@@ -28,7 +31,7 @@ internal sealed partial class StoreOutage(TimeProvider time, ILogger logger) : I
             {
                 if (Interlocked.Exchange(ref _isAway, 1) == 0)
                 {
-                    LogAway(exception);
+                    LogAway(exception, waiting);
                 }
 
                 await Task.Delay(Interval, time, _end.Token);
@@ -42,8 +45,8 @@ internal sealed partial class StoreOutage(TimeProvider time, ILogger logger) : I
         _end.Dispose();
     }
 
-    [LoggerMessage(LogLevel.Warning, "The database is away: pushes wait for it")]
-    private partial void LogAway(Exception exception);
+    [LoggerMessage(LogLevel.Warning, "The database is away: {Waiting}")]
+    private partial void LogAway(Exception exception, string waiting);
 
     [LoggerMessage(LogLevel.Information, "The database is back")]
     private partial void LogBack();
