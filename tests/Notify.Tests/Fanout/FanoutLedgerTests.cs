@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Notify.Fanout;
 using Notify.Messaging;
@@ -15,6 +16,7 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
 
     private readonly FailingCommands _store = new("INSERT INTO \"FannedOutParts\"", Busy);
     private readonly FakeTimeProvider _time = new();
+    private readonly LogCollector _log = new();
     private TestStore _tables = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -28,7 +30,7 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
     [InlineData(Error, 3)]
     public async Task What_the_store_does_not_take_yet_is_known_and_is_written_when_it_does(int code, int times)
     {
-        await using var ledger = _tables.NewLedger(TransportKind.InMemory, _time);
+        await using var ledger = NewLedger(TransportKind.InMemory);
         var (message, part) = (Part(count: 0), Part(count: 10));
         _store.FailNextWith([.. Enumerable.Repeat(code, times)]);
 
@@ -47,7 +49,7 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
     [Fact]
     public async Task What_the_store_never_takes_is_forgotten()
     {
-        await using var ledger = _tables.NewLedger(TransportKind.InMemory, _time);
+        await using var ledger = NewLedger(TransportKind.InMemory);
         var message = Part(count: 0);
         _store.FailNextWith([.. Enumerable.Repeat(Error, 1000)]);
 
@@ -61,12 +63,13 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
                 return ledger.ContainsAsync(message.MessageId, 0, 0);
             },
             isKnown => !isKnown);
+        Assert.Contains($"What was fanned out of message {message.MessageId} at 0 could not be remembered", Assert.Single(_log.Lines), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task The_store_has_all_of_it_when_the_ledger_ends()
     {
-        await using (var ledger = _tables.NewLedger(TransportKind.InMemory, _time))
+        await using (var ledger = NewLedger(TransportKind.InMemory))
         {
             for (var i = 0; i < 300; i++)
             {
@@ -80,7 +83,7 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
     [Fact]
     public async Task A_store_that_takes_nothing_does_not_hold_up_the_end()
     {
-        var ledger = _tables.NewLedger(TransportKind.InMemory, _time);
+        var ledger = NewLedger(TransportKind.InMemory);
         _store.FailNext(10_000);
         for (var i = 0; i < 200; i++)
         {
@@ -90,6 +93,8 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
         await ledger.DisposeAsync().AsTask().WaitAsync(Eventually.Patience, Cancellation);
 
         Assert.Equal(0, await CountAsync());
+        Assert.Contains(_log.Lines, line => line.Contains("The database is away: what was fanned out is written when it is back", StringComparison.Ordinal));
+        Assert.Contains(_log.Lines, line => line.Contains("200 messages or parts that were fanned out could not be remembered", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -97,7 +102,7 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
     [InlineData(Error)]
     public async Task On_RabbitMQ_a_part_is_waited_for_and_a_message_that_the_store_did_not_take_fails(int code)
     {
-        await using var ledger = _tables.NewLedger(TransportKind.RabbitMq, _time);
+        await using var ledger = NewLedger(TransportKind.RabbitMq);
         var (message, part) = (Part(count: 0), Part(count: 10));
 
         _store.FailNextWith(code);
@@ -117,7 +122,7 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
     [Fact]
     public async Task A_part_that_was_written_though_the_answer_was_lost_counts_as_written()
     {
-        await using var ledger = _tables.NewLedger(TransportKind.RabbitMq, _time);
+        await using var ledger = NewLedger(TransportKind.RabbitMq);
         await using var other = _tables.NewLedger(TransportKind.RabbitMq);
         var part = Part(count: 10);
 
@@ -140,7 +145,7 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
     [Fact]
     public async Task Where_the_store_is_far_behind_it_is_waited_for()
     {
-        await using var ledger = _tables.NewLedger(TransportKind.InMemory, _time);
+        await using var ledger = NewLedger(TransportKind.InMemory);
         _store.FailNext(1000);
         var added = 0;
         Task last;
@@ -158,6 +163,8 @@ public sealed class FanoutLedgerTests : IAsyncLifetime
         await CountedAsync(added);
         await last.WaitAsync(Eventually.Patience, Cancellation);
     }
+
+    private FanoutLedger NewLedger(TransportKind bus) => _tables.NewLedger(bus, _time, new Logger<FanoutLedger>(new LoggerFactory([_log])));
 
     private static FannedOutPart Part(int count) => new() { MessageId = Guid.NewGuid(), Count = count, FannedOutAt = DateTimeOffset.UtcNow };
 

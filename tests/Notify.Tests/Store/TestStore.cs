@@ -4,6 +4,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Notify.Fanout;
@@ -52,8 +53,8 @@ public sealed class TestStore : IAsyncDisposable
     public NotifyDbContext Open() => Factory.CreateDbContext();
 
     /// <summary>The fan-out's ledger in this store, with this bus.</summary>
-    public FanoutLedger NewLedger(TransportKind bus = TransportKind.RabbitMq, TimeProvider? time = null) =>
-        new(Factory, Options.Create(new NotifyOptions { Transport = bus }), time ?? TimeProvider.System, NullLogger<FanoutLedger>.Instance);
+    public FanoutLedger NewLedger(TransportKind bus = TransportKind.RabbitMq, TimeProvider? time = null, ILogger<FanoutLedger>? logger = null) =>
+        new(Factory, Options.Create(new NotifyOptions { Transport = bus }), time ?? TimeProvider.System, logger ?? NullLogger<FanoutLedger>.Instance);
 
     /// <summary>Endpoint and keys as a browser would make them.</summary>
     public static PushSubscription NewPushSubscription(string? endpoint = null)

@@ -8,7 +8,7 @@ using Notify.Tests.Store;
 namespace Notify.Tests.Fanout;
 
 /// <summary>From when on an event's time counts.</summary>
-public class UserFanoutTests
+public class EventTimeTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
