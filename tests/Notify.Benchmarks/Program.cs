@@ -28,6 +28,9 @@ switch (args)
     case [NothingWorker.Command]:
         await NothingWorker.RunAsync();
         return 0;
+    case [PlainWorker.Command]:
+        await PlainWorker.RunAsync();
+        return 0;
     case ["http", ..]:
         return HttpTable.Print(Console.Out);
     case ["start", ..]:

@@ -88,6 +88,9 @@ internal sealed class LoadStage : IAsyncDisposable
     /// <summary>Starts one whose send stage has a consumer that does nothing.</summary>
     public Task<WorkerProcess> StartNothingAsync() => StartBuildAsync(typeof(LoadStage).Assembly.Location, NothingWorker.Command);
 
+    /// <summary>Starts one of MassTransit as it comes, whose consumer does nothing either.</summary>
+    public Task<WorkerProcess> StartPlainAsync() => StartBuildAsync(typeof(LoadStage).Assembly.Location, PlainWorker.Command);
+
     /// <summary>Starts a worker of another build.</summary>
     public Task<WorkerProcess> StartBuildAsync(string program, params string[] arguments) => StartAsync(Settings, program, arguments);
 

@@ -27,6 +27,7 @@ internal static class WholeWay
             new("the same topology, a consumer that does nothing", stage => stage.StartNothingAsync(), pushes, IsNothing: true),
             new("Node, the same job", stage => stage.StartNodeAsync("job"), pushes / 4, ToNode: true),
             new("Node, an event at a time", stage => stage.StartNodeAsync("event"), pushes / 4, ToNode: true),
+            new("MassTransit as it comes, a consumer that does nothing", stage => stage.StartPlainAsync(), pushes, IsNothing: true),
         ];
         if (only is not null)
         {
