@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging;
 using Notify.Contracts;
 using Notify.Fanout;
 using Notify.Messaging;
+using Notify.Sending;
 using Notify.Store;
 using Notify.WebPush;
 
@@ -22,8 +23,9 @@ internal static class PlainWorker
     /// <summary>The argument that makes this program one.</summary>
     public const string Command = "plain-worker";
 
-    private const int Prefetch = 1024;
+    // As many as Notify's own lanes have.
     private const int PrefetchOfFanout = 64;
+    private static readonly int Prefetch = 4 * new SendingOptions().Concurrency;
 
     private static long _count;
 
@@ -45,7 +47,7 @@ internal static class PlainWorker
             {
                 var lanes = context.GetRequiredService<LaneCounts>();
                 rabbit.Host(new Uri(configuration["ConnectionStrings:RabbitMq"]!));
-                AddQueue<Events>(Queues.UserFanout, PrefetchOfFanout, isTopic: true);
+                AddQueue<Events>(Queues.UserFanout, PrefetchOfFanout, isOfEvents: true);
                 for (var lane = 0; lane < lanes.OfParts; lane++)
                 {
                     AddQueue<Parts>(Lanes.QueueOf(Queues.UserFanoutPart, lane), PrefetchOfFanout);
@@ -56,14 +58,14 @@ internal static class PlainWorker
                     AddQueue<Commands>(Lanes.QueueOf(Queues.SubscriptionSend, lane), Prefetch);
                 }
 
-                void AddQueue<TConsumer>(string queue, int prefetch, bool isTopic = false)
+                void AddQueue<TConsumer>(string queue, int prefetch, bool isOfEvents = false)
                     where TConsumer : class, IConsumer => rabbit.ReceiveEndpoint(queue, endpoint =>
                     {
                         endpoint.SetQuorumQueue();
                         endpoint.SingleActiveConsumer = true;
                         endpoint.PrefetchCount = prefetch;
-                        endpoint.ConfigureConsumeTopology = isTopic;
-                        if (isTopic)
+                        endpoint.ConfigureConsumeTopology = isOfEvents;
+                        if (isOfEvents)
                         {
                             endpoint.UseRawJsonDeserializer(RawSerializerOptions.AnyMessageType, isDefault: true);
                         }
