@@ -561,8 +561,10 @@ public abstract class MainWayTests
         Assert.Equal(users.Order(), rows.Select(row => row.GetProperty("userId").GetString()).Order());
     }
 
-    [Fact]
-    public async Task A_part_of_a_large_audience_that_comes_twice_is_fanned_out_once()
+    [Theory]
+    [InlineData("user-fanout-part")]
+    [InlineData("user-fanout-broadcast")]
+    public async Task A_part_of_a_large_audience_that_comes_twice_is_fanned_out_once(string queue)
     {
         await using var service = await StartAsync("--Notify:Fanout:RecipientsPerPart=1");
         await using var browser = await Browser.OpenAsync(service);
@@ -572,7 +574,7 @@ public abstract class MainWayTests
             MessageId = Guid.NewGuid(), OrderKey = "room", Offset = 1, RecipientIds = ["ada"], Payload = """{"notification":{"title":"once"}}""", Topic = Notify.WebPush.PushTopic.From("tag"), Urgency = "normal", TtlSeconds = 60,
             ExpiresAt = DateTimeOffset.UtcNow.AddMinutes(1),
         };
-        var endpoint = await service.Services.GetRequiredService<IBus>().GetSendEndpoint(new Uri("queue:user-fanout-part"));
+        var endpoint = await service.Services.GetRequiredService<IBus>().GetSendEndpoint(new Uri($"queue:{queue}"));
 
         await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => endpoint.Send(part, Cancellation)));
         await endpoint.Send(part with { MessageId = Guid.NewGuid(), Payload = """{"notification":{"title":"last"}}""" }, Cancellation);

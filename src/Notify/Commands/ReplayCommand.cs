@@ -12,7 +12,7 @@ internal static class ReplayCommand
     private const int MostPeeked = 300;
     private const int MostReasons = 10;
 
-    private static readonly string[] Stages = [Queues.UserFanoutPart, Queues.SubscriptionSend];
+    private static readonly string[] Stages = [Queues.UserFanoutPart, Queues.UserFanoutBroadcast, Queues.SubscriptionSend];
 
     private static readonly string[] SingleQueues = [Queues.UserFanout, Queues.SubscriptionExpired, Queues.DeliveryLog];
 
@@ -42,7 +42,7 @@ internal static class ReplayCommand
         var source = queue is null ? null : ErrorQueueReplay.SourceOf(queue);
         if (source is not null && !IsOfNotify(source))
         {
-            throw new UsageException($"'{queue}' is no queue that Notify keeps. It is one of {string.Join(", ", [.. SingleQueues, .. Stages])}, or one of the last two with a dash and a lane's number.");
+            throw new UsageException($"'{queue}' is no queue that Notify keeps. It is one of {string.Join(", ", [.. SingleQueues, .. Stages])}, or one of the last three with a dash and a lane's number.");
         }
 
         var address = RabbitMqAddress.Parse(configuration.GetConnectionString(RabbitMqAddress.ConnectionName));

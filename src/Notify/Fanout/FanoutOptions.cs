@@ -12,7 +12,7 @@ public sealed class FanoutOptions
     [Range(1, 5_000)]
     public int RecipientsPerPart { get; set; } = 500;
 
-    /// <summary>Ordered lanes of the second stage on RabbitMQ, 1 to 256; default 4. The in-memory bus has one.</summary>
+    /// <summary>Ordered lanes of the second stage on RabbitMQ, and as many for broadcasts, 1 to 256; default 4. The in-memory bus has one.</summary>
     [Range(1, 256)]
     public int Partitions { get; set; } = 4;
 

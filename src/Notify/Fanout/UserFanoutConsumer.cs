@@ -18,6 +18,9 @@ namespace Notify.Fanout;
 public sealed partial class UserFanoutConsumer(
     FanoutLedger ledger, Lanes lanes, NotifyMetrics metrics, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
 {
+    // Of a broadcast, whose parts keep no order: while it is cut up it holds up what comes behind.
+    private const int MostAtOnce = 25;
+
     // A TTL of 0 means now or never; the way through the bus is granted this much.
     private static readonly TimeSpan NowOrNever = TimeSpan.FromSeconds(30);
 
@@ -58,18 +61,29 @@ public sealed partial class UserFanoutConsumer(
         };
 
         // (4)
-        var parts = message.RecipientIds.Where(recipient => recipient != message.AuthorId).Distinct(StringComparer.Ordinal).Chunk(options.Value.RecipientsPerPart);
-        foreach (var (index, recipients) in parts.Index())
+        var audience = message.RecipientIds.Where(recipient => recipient != message.AuthorId).Distinct(StringComparer.Ordinal).ToList();
+        var isBroadcast = message.ConversationId is null && audience.Count > options.Value.RecipientsPerPart;
+        var parts = audience.Chunk(options.Value.RecipientsPerPart).Select((recipients, index) => part with
         {
-            // What stands alone need not keep to one lane.
-            var key = message.ConversationId is null ? $"{part.OrderKey}/{index}" : part.OrderKey;
-            var endpoint = await context.GetSendEndpoint(lanes.AddressOf(Queues.UserFanoutPart, key));
-            await endpoint.Send(part with { OrderKey = key, Offset = index * options.Value.RecipientsPerPart, RecipientIds = recipients }, send => send.RequireQueue(), context.CancellationToken);
+            OrderKey = isBroadcast ? $"{part.OrderKey}/{index}" : part.OrderKey,
+            Offset = index * options.Value.RecipientsPerPart,
+            RecipientIds = recipients,
+            IsBroadcast = isBroadcast,
+        });
+        foreach (var some in parts.Chunk(isBroadcast ? MostAtOnce : 1))
+        {
+            await Task.WhenAll(some.Select(each => SendAsync(context, each)));
         }
 
         // (5)
         await ledger.AddAsync(new FannedOutPart { MessageId = messageId, FannedOutAt = time.GetUtcNow(), PublishedAt = published }).WaitAsync(context.CancellationToken);
         metrics.FannedOut();
+    }
+
+    private async Task SendAsync(ConsumeContext context, UserFanoutPart part)
+    {
+        var endpoint = await context.GetSendEndpoint(lanes.AddressOf(part.IsBroadcast ? Queues.UserFanoutBroadcast : Queues.UserFanoutPart, part.OrderKey));
+        await endpoint.Send(part, send => send.RequireQueue(), context.CancellationToken);
     }
 
     /// <summary>When the event of a push was published.</summary>

@@ -49,7 +49,7 @@ public sealed partial class UserFanoutPartConsumer(
         // (3)
         foreach (var some in pushes.Chunk(MostAtOnce))
         {
-            await Task.WhenAll(some.Select(push => sender.SendAsync(push, attemptsInLine: null, context.CancellationToken)));
+            await Task.WhenAll(some.Select(push => part.IsBroadcast ? sender.SendBroadcastAsync(push, context.CancellationToken) : sender.SendAsync(push, attemptsInLine: null, context.CancellationToken)));
             metrics.Sent(some.Length);
         }
 

@@ -18,6 +18,7 @@ public sealed class Lanes(IOptions<NotifyOptions> options, IOptions<FanoutOption
     public IReadOnlyDictionary<string, int> Counts { get; } = new Dictionary<string, int>
     {
         [Queues.UserFanoutPart] = fanout.Value.Partitions,
+        [Queues.UserFanoutBroadcast] = fanout.Value.Partitions,
         [Queues.SubscriptionSend] = sending.Value.Partitions,
     };
 

@@ -35,6 +35,7 @@ public static class MessagingSetup
         bus.AddHostedService(provider => provider.GetRequiredService<MailboxPushSender>());
         bus.AddConsumer<UserFanoutConsumer, UserFanoutConsumerDefinition>();
         bus.AddConsumer<UserFanoutPartConsumer, UserFanoutPartConsumerDefinition>();
+        bus.AddConsumer<UserFanoutBroadcastConsumer, UserFanoutBroadcastConsumerDefinition>();
         bus.AddConsumer<MailboxConsumer, MailboxConsumerDefinition>();
         bus.AddConsumer<SubscriptionExpiredConsumer, SubscriptionExpiredConsumerDefinition>();
         bus.AddConsumer<SubscriptionCacheConsumer, SubscriptionCacheConsumerDefinition>();

@@ -17,6 +17,9 @@ public abstract class PushSender
     /// <param name="cancellationToken">Gives up; what is sent for a message that is somebody else's by now would come late.</param>
     public abstract Task SendAsync(SendPush push, int? attemptsInLine, CancellationToken cancellationToken);
 
+    /// <summary>Sends one command of a broadcast. Others that are sent later may be handled before it, where the bus can do so.</summary>
+    public virtual Task SendBroadcastAsync(SendPush push, CancellationToken cancellationToken) => SendAsync(push, attemptsInLine: null, cancellationToken);
+
     /// <summary>Sends one command out of a waiting line that the bus holds back.</summary>
     /// <param name="push">The command.</param>
     /// <param name="attempts">POSTs made before.</param>

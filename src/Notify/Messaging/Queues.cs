@@ -9,6 +9,9 @@ public static class Queues
     /// <summary>Takes <see cref="Fanout.UserFanoutPart"/>; on RabbitMQ a queue for each lane, with its number.</summary>
     public const string UserFanoutPart = "user-fanout-part";
 
+    /// <summary>Takes the <see cref="Fanout.UserFanoutPart"/>s of broadcasts; on RabbitMQ a queue for each lane, with its number.</summary>
+    public const string UserFanoutBroadcast = "user-fanout-broadcast";
+
     /// <summary>Takes <see cref="Contracts.SendPush"/>; on RabbitMQ a queue for each lane, with its number, in memory only what was held back.</summary>
     public const string SubscriptionSend = "subscription-send";
 

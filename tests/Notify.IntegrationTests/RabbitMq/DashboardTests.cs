@@ -44,7 +44,7 @@ public sealed class DashboardTests(SharedBrokers brokers)
                 Assert.InRange(live.Backlog.Redeliveries[0].Seconds, 30, 45);
                 Assert.Equal(4, live.Backlog.Queues.Count(queue => queue.Stage == "subscription-send"));
                 Assert.Equal(
-                    ["delivery-log", "subscription-expired", "subscription-send", "user-fanout", "user-fanout-part"],
+                    ["delivery-log", "subscription-expired", "subscription-send", "user-fanout", "user-fanout-broadcast", "user-fanout-part"],
                     live.Backlog.Queues.Select(queue => queue.Stage).Distinct().Order());
 
                 // RabbitMQ 3 counts the one that is at work, later ones those that stand by too.

@@ -4,6 +4,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Notify.Contracts;
 using Notify.IntegrationTests.Brokers;
 using Notify.LocalPushService;
+using Notify.Messaging;
+using Notify.Messaging.RabbitMq;
 using Notify.Tests;
 
 namespace Notify.IntegrationTests.RabbitMq;
@@ -36,6 +38,33 @@ public sealed class LaneTests(SharedBrokers brokers, ITestOutputHelper output)
 
         // Cuts the connections, so that the service need not wait for them to stop.
         await service.Push.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task What_is_no_broadcast_overtakes_the_broadcasts_of_its_lane()
+    {
+        const int users = 100;
+        await using var service = await RabbitMqService.StartAsync(
+            await brokers.NewVirtualHostAsync(RabbitMqVersion.V4), [.. OneLane, "--Notify:Sending:Concurrency=1", $"--Notify:Fanout:RecipientsPerPart={users / 2}"]);
+        await using var browser = await Browser.OpenAsync(service);
+        for (var user = 0; user < users; user++)
+        {
+            await service.SubscribeAsync(browser.Agent, $"user-{user}");
+        }
+
+        await service.SubscribeAsync(browser.Agent, "ada");
+        service.Push.Faults.Add(new PushFault { Delay = TimeSpan.FromMilliseconds(50), Times = int.MaxValue });
+        var bus = service.Services.GetRequiredService<IBus>();
+        await bus.Publish(new MessagePosted { MessageId = Guid.NewGuid(), RecipientIds = [.. Enumerable.Range(0, users).Select(user => $"user-{user}")], Title = "all hands" }, Cancellation);
+        var depths = service.Services.GetRequiredService<QueueDepths>();
+        await Eventually.GetAsync(() => depths.FindAsync([Lanes.QueueOf(Queues.SubscriptionSend, 0)], Cancellation), found => found.Single().MessageCount > users / 2);
+
+        await PublishAsync(service, ["ada"], 2);
+
+        await Eventually.TrueAsync(() => browser.Received.Count == users + 2);
+        var titles = browser.Received.Select(Browser.TitleOf).ToList();
+        Assert.Equal(["0", "1"], titles.Where(title => title != "all hands"));
+        Assert.Contains("all hands", titles[(titles.IndexOf("1") + (users / 4))..]);
     }
 
     /// <summary>The tables of docs/evidence.md, by hand: pushes a second.</summary>

@@ -34,7 +34,7 @@ public sealed partial class TopologyTests(SharedBrokers brokers)
         var queues = await management.QueuesAsync(uri.AbsolutePath[1..]);
 
         Assert.Equal(
-            ["delivery-log", "subscription-expired", "subscription-send-0", "subscription-send-1", "user-fanout", "user-fanout-part-0"],
+            ["delivery-log", "subscription-expired", "subscription-send-0", "subscription-send-1", "user-fanout", "user-fanout-broadcast-0", "user-fanout-part-0"],
             queues.Where(queue => queue.Type == "quorum" && !queue.Name.StartsWith("delay-", StringComparison.Ordinal)).Select(queue => queue.Name).Order());
         Assert.Equal(DelayQueues.Ahead.Select(DelayQueues.NameOf).Order(), queues.Where(queue => queue.Name.StartsWith("delay-", StringComparison.Ordinal)).Select(queue => queue.Name).Order());
 
@@ -44,7 +44,7 @@ public sealed partial class TopologyTests(SharedBrokers brokers)
 
         // Whoever listens may bind a queue from the start on.
         Assert.Empty(Events.Except((await management.ExchangesAsync(uri.AbsolutePath[1..])).Select(exchange => exchange.Name)));
-        Assert.All(["subscription-send-0", "user-fanout", "user-fanout-part-0"], name => Assert.True(queues.Single(queue => queue.Name == name).Arguments["x-single-active-consumer"].GetBoolean()));
+        Assert.All(["subscription-send-0", "user-fanout", "user-fanout-broadcast-0", "user-fanout-part-0"], name => Assert.True(queues.Single(queue => queue.Name == name).Arguments["x-single-active-consumer"].GetBoolean()));
     }
 
     [Theory]

@@ -52,6 +52,7 @@ internal static class RabbitMqSetup
             endpoint.ConfigureConsumer<UserFanoutConsumer>(context);
         });
         AddLanes<UserFanoutPartConsumer>(context, rabbit, Queues.UserFanoutPart);
+        AddLanes<UserFanoutBroadcastConsumer>(context, rabbit, Queues.UserFanoutBroadcast);
         AddLanes<SubscriptionSendConsumer>(context, rabbit, Queues.SubscriptionSend);
         rabbit.ReceiveEndpoint(Queues.SubscriptionExpired, endpoint =>
         {

@@ -37,6 +37,9 @@ internal sealed class DelayQueueRedeliveryContext<T>(ConsumeContext<T> context, 
         {
             send.SetRoutingKey(context.ReceiveContext.GetPayload<ReceiveSettings>().QueueName);
             send.RequireQueue();
+
+            // Whatever priority it had, all of a delay queue have one: of two, a message whose time is up might wait behind one whose time is not.
+            send.SetPriority(Priorities.High);
             send.Headers.Set(DelayQueues.NotBeforeHeader, notBefore?.ToUnixTimeMilliseconds());
             configure(send);
         })), context.CancellationToken);
