@@ -1,5 +1,6 @@
 using System.Globalization;
 using Notify.IntegrationTests.Brokers;
+using Notify.Messaging.RabbitMq;
 using Notify.Messaging.RabbitMq.Delays;
 using Notify.Tests;
 using RabbitMQ.Client;
@@ -63,6 +64,20 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
         await HoldsAsync("delay-3975s");
 
         Task HoldsAsync(string delay) => Eventually.GetAsync(() => broker.Management.QueuesAsync("/"), queues => queues.Any(queue => queue.Name == delay && queue.Messages == 1));
+    }
+
+    // Of two priorities a message whose time is up might wait behind one whose time is not.
+    [Fact]
+    public async Task All_that_is_held_back_has_one_priority()
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var run = await DelayRun.StartAsync(uri);
+
+        await run.AskAsync(TimeSpan.FromHours(1));
+
+        await using var connection = await QueueAccess.ConnectAsync(uri);
+        await Eventually.GetAsync(() => connection.CountAsync("delay-3975s"), count => count == 1);
+        Assert.Equal(Priorities.High, Assert.Single(await connection.TakeAllAsync("delay-3975s")).BasicProperties.Priority);
     }
 
     /// <summary>A queue that is killed with its broker within a second of its declaration may come back such that it takes messages, and confirms none.</summary>

@@ -1,8 +1,8 @@
 namespace Notify.Messaging.RabbitMq;
 
 /// <summary>
-/// What may overtake what in a lane. A quorum queue knows two priorities from RabbitMQ 4.0 on, and delivers two messages of the high one for each of the normal one while it has both; by its documentation
-/// 4.3 delivers those of the normal one when there is no other (rabbitmq.com/docs/quorum-queues#priorities). RabbitMQ 3 delivers all in the order in which they came.
+/// What may overtake what in a lane. A quorum queue knows two priorities from RabbitMQ 4.0 on, and delivers two messages of the high one for each of the normal one while it has both
+/// (rabbitmq.com/docs/4.2/quorum-queues#priorities). RabbitMQ 3 delivers all in the order in which they came.
 /// </summary>
 internal static class Priorities
 {
