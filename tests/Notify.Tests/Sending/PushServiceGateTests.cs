@@ -115,6 +115,23 @@ public sealed class PushServiceGateTests
     }
 
     [Fact]
+    public async Task A_probe_that_is_given_up_lets_nothing_through()
+    {
+        await OpenAsync();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        using var given = new CancellationTokenSource();
+        var probe = _gate.PassAsync(Guid.NewGuid(), hasWaited: false, DateTimeOffset.MaxValue, async token => { await Task.Delay(Timeout.Infinite, token); return Accepted; }, given.Token);
+
+        await given.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => probe);
+        Assert.IsType<Passage.Refused>(await PassAsync(Accepted));
+        Assert.Equal((BreakerState.Open, 0), (_gate.Breaker, _gate.InFlight));
+        _time.Advance(TimeSpan.FromSeconds(2));
+        Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+    }
+
+    [Fact]
     public async Task Half_of_the_answers_good_is_good_enough()
     {
         for (var i = 0; i < 10 * PushServiceGate.MinimumThroughput; i++)
@@ -136,6 +153,30 @@ public sealed class PushServiceGateTests
         Assert.IsType<Passage.Refused>(await PassAsync(Accepted));
         _time.Advance(TimeSpan.FromSeconds(0.2));
         Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+    }
+
+    [Fact]
+    public async Task A_service_that_throttles_is_left_alone_by_those_too_that_waited_for_a_place()
+    {
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.IsType<Passage.Made>(await PassAsync(Throttled(30)));
+        }
+
+        var (third, other) = (new TaskCompletionSource<PushOutcome>(), new TaskCompletionSource<PushOutcome>());
+        var under = new[] { PassAsync(third.Task), PassAsync(other.Task) };
+        var waits = Enumerable.Range(0, 5).Select(_ => PassAsync(Accepted)).ToList();
+
+        third.SetResult(Throttled(30));
+
+        foreach (var waited in waits)
+        {
+            Assert.InRange(Assert.IsType<Passage.Refused>(await waited).Delay, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(45));
+        }
+
+        other.SetResult(Accepted);
+        await Task.WhenAll(under);
+        Assert.Equal((4, 0), (_made, _gate.InFlight));
     }
 
     [Fact]
