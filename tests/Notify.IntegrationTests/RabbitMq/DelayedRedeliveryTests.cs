@@ -55,13 +55,13 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
         await run.AskAsync(TimeSpan.FromSeconds(9), TimeSpan.FromHours(1));
         await Eventually.TrueAsync(() => run.Asked == 2);
         await HoldsAsync("delay-9s");
-        await HoldsAsync("delay-3975s");
+        await HoldsAsync("delay-3313s");
         await broker.KillAsync();
         await broker.StartAgainAsync(Cancellation);
 
         await Eventually.TrueAsync(() => run.Came.Count == 1);
         Assert.True(run.Came.Single().Measured >= TimeSpan.FromSeconds(9));
-        await HoldsAsync("delay-3975s");
+        await HoldsAsync("delay-3313s");
 
         Task HoldsAsync(string delay) => Eventually.GetAsync(() => broker.Management.QueuesAsync("/"), queues => queues.Any(queue => queue.Name == delay && queue.Messages == 1));
     }
@@ -76,8 +76,8 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
         await run.AskAsync(TimeSpan.FromHours(1));
 
         await using var connection = await QueueAccess.ConnectAsync(uri);
-        await Eventually.GetAsync(() => connection.CountAsync("delay-3975s"), count => count == 1);
-        Assert.Equal(Priorities.High, Assert.Single(await connection.TakeAllAsync("delay-3975s")).BasicProperties.Priority);
+        await Eventually.GetAsync(() => connection.CountAsync("delay-3313s"), count => count == 1);
+        Assert.Equal(Priorities.High, Assert.Single(await connection.TakeAllAsync("delay-3313s")).BasicProperties.Priority);
     }
 
     /// <summary>A queue that is killed with its broker within a second of its declaration may come back such that it takes messages, and confirms none.</summary>
@@ -120,16 +120,30 @@ public sealed class DelayedRedeliveryTests(SharedBrokers brokers, ITestOutputHel
         await Eventually.TrueAsync(() => run.Came.Count == 1);
     }
 
-    [Fact]
-    public async Task A_delay_longer_than_the_longest_queue_waits_in_that_one_first()
+    [Theory]
+    [InlineData(3 * 86400, "delay-86400s")]
+    [InlineData(3600, "delay-3313s")]
+    [InlineData(62, "delay-62s")]
+    public async Task A_long_delay_waits_in_the_longest_queue_that_fits_into_it_and_carries_when_it_is_over(int seconds, string queue)
     {
-        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        var (uri, delay) = (await brokers.NewVirtualHostAsync(RabbitMqVersion.V4), TimeSpan.FromSeconds(seconds));
         await using var run = await DelayRun.StartAsync(uri);
 
-        await run.AskAsync(DelayQueues.Longest * 3);
+        var before = DateTimeOffset.UtcNow;
+        await run.AskAsync(delay);
 
-        var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
-        await Eventually.GetAsync(() => management.QueuesAsync(uri.AbsolutePath[1..]), queues => queues.Any(queue => queue is { Name: "delay-86400s", Messages: 1 }));
+        await using var connection = await QueueAccess.ConnectAsync(uri);
+        await Eventually.GetAsync(() => connection.CountAsync(queue), count => count == 1);
+        var headers = Assert.Single(await connection.TakeAllAsync(queue)).BasicProperties.Headers!;
+        if (queue == DelayQueues.NameOf(delay))
+        {
+            Assert.DoesNotContain(DelayQueues.NotBeforeHeader, headers.Keys);
+        }
+        else
+        {
+            Assert.InRange(DateTimeOffset.FromUnixTimeMilliseconds((long)headers[DelayQueues.NotBeforeHeader]!), (before + delay).AddSeconds(-1), DateTimeOffset.UtcNow + delay);
+        }
+
         Assert.Empty(run.Came);
     }
 

@@ -16,19 +16,19 @@ internal sealed class DelayQueueRedeliveryContext<T>(ConsumeContext<T> context, 
 {
     /// <inheritdoc />
     public Task ScheduleRedelivery(TimeSpan delay, Action<ConsumeContext, SendContext>? callback = null) =>
-        SendAsync(delay, delay > DelayQueues.Longest ? time.GetUtcNow() + delay : null, send =>
+        SendAsync(time.GetUtcNow() + delay, delay, send =>
         {
             send.Headers.Set(MessageHeaders.RedeliveryCount, context.GetRedeliveryCount() + 1);
             callback?.Invoke(context, send);
         });
 
     /// <summary>Holds a message back that has come before its time.</summary>
-    public Task HoldAsync(DateTimeOffset notBefore) => SendAsync(notBefore - time.GetUtcNow(), notBefore, _ => { });
+    public Task HoldAsync(DateTimeOffset notBefore) => SendAsync(notBefore, notBefore - time.GetUtcNow(), _ => { });
 
-    private async Task SendAsync(TimeSpan delay, DateTimeOffset? notBefore, Action<SendContext<T>> configure)
+    private async Task SendAsync(DateTimeOffset notBefore, TimeSpan delay, Action<SendContext<T>> configure)
     {
         // (1)
-        var rung = DelayQueues.RoundUp(delay);
+        var rung = DelayQueues.RungFor(delay);
         await DelayQueues.DeclareAsync(context.ReceiveContext.GetPayload<ConnectionContext>(), rung, time).WaitAsync(context.CancellationToken);
 
         // (2) and (3)
@@ -40,7 +40,7 @@ internal sealed class DelayQueueRedeliveryContext<T>(ConsumeContext<T> context, 
 
             // Whatever priority it had, all of a delay queue have one: of two, a message whose time is up might wait behind one whose time is not.
             send.SetPriority(Priorities.High);
-            send.Headers.Set(DelayQueues.NotBeforeHeader, notBefore?.ToUnixTimeMilliseconds());
+            send.Headers.Set(DelayQueues.NotBeforeHeader, rung < delay ? notBefore.ToUnixTimeMilliseconds() : (long?)null);
             configure(send);
         })), context.CancellationToken);
     }

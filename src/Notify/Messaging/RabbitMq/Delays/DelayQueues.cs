@@ -10,8 +10,9 @@ namespace Notify.Messaging.RabbitMq.Delays;
 /// says, and from which the broker then moves it to the queue that its routing key names.
 /// </summary>
 /// <remarks>
-/// <para>A delay is rounded up to the next of them, so a message is never early, and late by less than half a second, or by a fifth from five seconds on. All messages of a
-/// queue live equally long, so none waits behind one that lives longer.</para>
+/// <para>A delay of up to a minute is rounded up to the next of them. Of a longer one as much is waited as the longest that fits into it says, and what is left in another. So a message is never
+/// early, and late by less than half a second, from five seconds on by a fifth, and by no more than ten seconds however long it is. All messages of a queue live equally long, so none waits
+/// behind one that lives longer.</para>
 /// <para>Queues of the shorter delays are declared before an endpoint starts, others when a delay first needs them. See docs/delayed-redelivery.md.</para>
 /// </remarks>
 internal static class DelayQueues
@@ -19,8 +20,11 @@ internal static class DelayQueues
     /// <summary>Header of a message that is not to be handled before this moment, in milliseconds since 1970 (UTC): the endpoint holds it back again.</summary>
     public const string NotBeforeHeader = "Not-Before";
 
-    /// <summary>The longest; a longer delay goes round several times.</summary>
+    /// <summary>The longest.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromDays(1);
+
+    // Each time round costs the broker and the lane a message.
+    private static readonly TimeSpan LongestRoundedUp = TimeSpan.FromMinutes(1);
 
     // To declare one takes two seconds, which no longer counts from here on.
     private static readonly TimeSpan LongestAhead = TimeSpan.FromSeconds(45);
@@ -33,19 +37,8 @@ internal static class DelayQueues
     /// <summary>Those of the shorter delays.</summary>
     public static IReadOnlyList<TimeSpan> Ahead { get; } = [.. Rungs.TakeWhile(rung => rung <= LongestAhead)];
 
-    /// <summary>The delay to use in place of this one: the next longer that has a queue, or <see cref="Longest"/>.</summary>
-    public static TimeSpan RoundUp(TimeSpan delay)
-    {
-        foreach (var rung in Rungs)
-        {
-            if (rung >= delay)
-            {
-                return rung;
-            }
-        }
-
-        return Longest;
-    }
+    /// <summary>The delay with a queue to wait in for this one: the next longer, or of more than a minute the next shorter, after which the rest of it is to be waited for.</summary>
+    public static TimeSpan RungFor(TimeSpan delay) => delay <= LongestRoundedUp ? Rungs.First(rung => rung >= delay) : Rungs.Last(rung => rung <= delay);
 
     /// <summary>Name of the queue, and of the exchange before it.</summary>
     public static string NameOf(TimeSpan rung) => string.Create(CultureInfo.InvariantCulture, $"delay-{rung.TotalSeconds:0.##}s");
