@@ -13,6 +13,8 @@ export type ErrorCode =
   | "permission_dismissed"
   | "service_worker_failed"
   | "push_service_unavailable"
+  | "headers_failed"
+  | "unsubscribed"
   | "network_error"
   | (string & {});
 
@@ -33,6 +35,7 @@ export interface Options {
    * The application's own authorization, as headers or as a function called before each request.
    * Plain headers are also kept in IndexedDB, where the service worker finds them when it must renew a subscription
    * with no page open; a function's are not, and such a renewal is completed by the next `configure()` or `subscribe()`.
+   * One that takes longer than 30 seconds has failed.
    */
   headers?: RequestHeaders | (() => RequestHeaders | Promise<RequestHeaders>);
   /** URL of the service worker on the application's own origin. Default: `/service-worker.js`. */
@@ -100,7 +103,8 @@ export declare function state(options?: Options): Promise<State>;
 
 /**
  * Subscribes this browser for the user whom the headers name. Idempotent. The first call must come from a user gesture,
- * since it asks for permission. A subscription made with another application server key is replaced.
+ * since it asks for permission, and waits for the answer as long as that takes; no other call does. A subscription made with
+ * another application server key is replaced.
  * @throws {NotifyError}
  */
 export declare function subscribe(options?: Options): Promise<Registered>;

@@ -60,13 +60,26 @@ export async function state(options) {
 
 // One after the other: two clicks must not make two push subscriptions, and the last user wins.
 let last = Promise.resolve();
+let unsubscribed = 0; // How often unsubscribe() was called.
 
 function inTurn(action) {
   last = last.catch(() => {}).then(action);
   return last;
 }
 
-// Nor must two tabs, or the worker meanwhile. One that takes unreasonably long, since its application's headers() hang, is not waited for.
+// How long each thing that others do for us may take, in milliseconds: the next call waits for it.
+const PATIENCE = 30_000;
+
+// Gives up on what takes longer; nothing can stop it.
+function inTime(promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new DOMException(`No answer within ${PATIENCE / 1000} seconds.`, "TimeoutError")), PATIENCE);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+// Nor must two tabs, or the worker meanwhile. One that takes unreasonably long is not waited for.
 async function alone({ scope }, action) {
   if (!navigator.locks) return action();
   let isBegun = false;
@@ -75,7 +88,7 @@ async function alone({ scope }, action) {
     return action();
   };
   try {
-    return await navigator.locks.request(`notify.js ${scope}`, { signal: AbortSignal.timeout?.(30_000) }, begin);
+    return await navigator.locks.request(`notify.js ${scope}`, { signal: AbortSignal.timeout?.(PATIENCE) }, begin);
   } catch (error) {
     if (isBegun || error.name !== "TimeoutError") throw error;
     return action();
@@ -86,14 +99,18 @@ async function alone({ scope }, action) {
  * Subscribes this browser for the user whom the headers name. Idempotent. The first call must come from a user gesture,
  * since it asks for permission.
  */
-export function subscribe(options) {
+export async function subscribe(options) {
   const { supported, missing } = isSupported();
-  // Asked before anything is awaited, while the user gesture lasts.
-  const asked = supported && Notification.requestPermission();
-  return inTurn(async () => {
-    if (!supported) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${missing.join(", ")}.`);
-    // Other tabs need not wait for the answer.
-    const permission = await asked;
+  if (!supported) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${missing.join(", ")}.`);
+  let { permission } = Notification;
+  if (permission === "default") {
+    const before = unsubscribed;
+    // Before anything else is awaited, while the user gesture lasts; and out of turn, since it may never be answered.
+    permission = await Notification.requestPermission();
+    // The later call counts, as it does in turn.
+    if (unsubscribed !== before) throw new NotifyError("unsubscribed", "unsubscribe() was called while the user was asked for permission.");
+  }
+  return inTurn(() => {
     const settled = settle(options);
     return alone(settled, () => subscribeNow(settled, permission));
   });
@@ -130,7 +147,7 @@ async function subscribeNow(options, permission) {
   const { publicKey } = await call(options, "GET", "api/vapid-public-key");
   const registration = await register(options);
   const saved = await settings.read(registration.scope);
-  const { subscription, replaced } = await subscribeAt(registration.pushManager, publicKey);
+  const { subscription, replaced } = await subscribeAt(registration, publicKey);
   // The endpoint last registered may also have been replaced behind our back, by the browser or by the worker when it had no token.
   const before = replaced ?? saved?.endpoint;
   const replaces = before && before !== subscription.endpoint ? before : undefined;
@@ -148,12 +165,12 @@ async function subscribeNow(options, permission) {
   return { id, isNew };
 }
 
-async function subscribeAt(pushManager, publicKey) {
+async function subscribeAt({ scope, pushManager }, publicKey) {
   const existing = await pushManager.getSubscription();
   if (existing && sameBytes(existing.options.applicationServerKey, fromBase64Url(publicKey))) return { subscription: existing };
   if (existing) await end(pushManager, existing);
   try {
-    const subscription = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: fromBase64Url(publicKey) });
+    const subscription = await inTime(makeOnce(pushManager, scope, publicKey));
     return { subscription, replaced: existing?.endpoint };
   } catch (cause) {
     if (cause.name === "NotAllowedError") throw new NotifyError("permission_denied", "The browser does not permit push messages here.", { cause });
@@ -161,11 +178,25 @@ async function subscribeAt(pushManager, publicKey) {
   }
 }
 
+// What the browser has been asked for and not given yet. Chromium waits for its push service for as long as that cannot be reached, and of two that
+// wait it may keep neither. A subscription that comes too late stays: nobody knows it, and the next call takes it over.
+const underway = new Map();
+
+function makeOnce(pushManager, scope, publicKey) {
+  const key = `${scope} ${publicKey}`;
+  if (!underway.has(key)) {
+    const made = pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: fromBase64Url(publicKey) });
+    underway.set(key, made.finally(() => underway.delete(key)));
+  }
+  return underway.get(key);
+}
+
 /**
  * Ends the push subscription of this browser; true when there was one. When the service cannot be told, the browser
  * is unsubscribed all the same (the service learns it from the push service at the next push) and the error is thrown.
  */
 export function unsubscribe(options) {
+  unsubscribed++;
   return inTurn(async () => {
     if (!isSupported().supported) return false;
     const settled = settle(options);
@@ -191,7 +222,7 @@ async function unsubscribeNow(settled) {
 
 async function end(pushManager, subscription) {
   try {
-    await subscription.unsubscribe();
+    await inTime(subscription.unsubscribe());
   } catch (cause) {
     // Firefox says that its push service could not be told, and has dropped it all the same.
     if (await pushManager.getSubscription()) throw new NotifyError("push_service_unavailable", "The browser could not end its subscription.", { cause });
@@ -243,33 +274,44 @@ async function findRegistration({ scope }) {
 async function register({ serviceWorker, scope }) {
   let registration;
   try {
-    registration = await navigator.serviceWorker.register(serviceWorker, { scope });
+    registration = await inTime(navigator.serviceWorker.register(serviceWorker, { scope }));
   } catch (cause) {
     throw new NotifyError("service_worker_failed", "The service worker could not be registered.", { cause });
   }
   const worker = registration.active ?? registration.waiting ?? registration.installing;
   // navigator.serviceWorker.ready would wait for ever on a page outside the scope.
-  await new Promise((resolve, reject) => {
+  const ready = new Promise((resolve, reject) => {
     const check = () => {
       if (worker.state === "activated" || registration.active) resolve();
-      else if (worker.state === "redundant") reject(new NotifyError("service_worker_failed", "The service worker could not be installed."));
+      else if (worker.state === "redundant") reject();
     };
     worker.addEventListener("statechange", check);
     check();
   });
+  await inTime(ready).catch((cause) => {
+    throw new NotifyError("service_worker_failed", "The service worker could not be installed.", { cause });
+  });
   return registration;
 }
 
+async function headersOf(headers) {
+  if (typeof headers !== "function") return headers;
+  try {
+    return await inTime(headers());
+  } catch (cause) {
+    throw new NotifyError("headers_failed", "The application's headers could not be had.", { cause });
+  }
+}
+
 async function call({ api, headers }, method, path, body) {
-  const own = typeof headers === "function" ? await headers() : headers;
+  const own = await headersOf(headers);
   let response;
   try {
     response = await fetch(new URL(path, api), {
       method,
       headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), ...own },
       body: body && JSON.stringify(body),
-      // What comes after it waits for it.
-      signal: AbortSignal.timeout?.(30_000),
+      signal: AbortSignal.timeout?.(PATIENCE),
     });
   } catch (cause) {
     throw new NotifyError("network_error", "Notify could not be reached.", { cause });

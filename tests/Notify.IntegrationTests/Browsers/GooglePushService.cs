@@ -77,7 +77,7 @@ public sealed class GooglePushService : IAsyncDisposable
     /// <summary>For --gcm-mcs-endpoint.</summary>
     public Uri ConnectionUrl => new UriBuilder(AddressOf(2)) { Host = "localhost" }.Uri;
 
-    /// <summary>Whether a device may connect; it loses its connection when it may no longer.</summary>
+    /// <summary>Whether a device may connect; it loses its connection when it may no longer, and is not answered when it registers.</summary>
     public bool IsReachable
     {
         get;
@@ -148,6 +148,8 @@ public sealed class GooglePushService : IAsyncDisposable
 
     private async Task<IResult> RegisterAsync(HttpRequest request)
     {
+        while (!IsReachable)
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, request.HttpContext.RequestAborted);
         var form = await request.ReadFormAsync();
         var (sender, category, subtype) = (form["sender"].ToString(), form["app"].ToString(), form["X-subtype"].ToString());
         if (form.ContainsKey("delete"))

@@ -103,6 +103,42 @@ public abstract class ModuleTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task A_push_service_that_cannot_be_reached_is_told_with_its_code_and_holds_nothing_up()
+    {
+        await BeImpatientAsync();
+        await Browser.SetOfflineAsync(true);
+        await OpenPageAsync();
+
+        Assert.Equal("push_service_unavailable", (string?)await Browser.EvaluateAsync($"{Module}.subscribe().catch((error) => error.code)"));
+        Assert.False((bool)(await Browser.EvaluateAsync($"{Module}.unsubscribe()"))!);
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
+
+        await Browser.SetOfflineAsync(false);
+        await Browser.WaitUntilAsync($"{Module}.subscribe().then(() => true, () => false)");
+        AssertState(await StateAsync(), subscribed: true);
+        await PostAsync("after all");
+        Assert.Equal("after all", (string?)(await TakeNotificationAsync())["title"]);
+    }
+
+    [Fact]
+    public async Task Headers_that_never_come_or_cannot_be_had_are_told_with_a_code_and_hold_nothing_up()
+    {
+        await BeImpatientAsync();
+        await OpenPageAsync();
+
+        var errors = await Browser.EvaluateAsync($$"""
+            Promise.all([{{Module}}].flatMap((notify) => [() => new Promise(() => {}), () => { throw new Error("signed out"); }].map((headers) =>
+              notify.subscribe({ headers }).catch(({ name, code, cause }) => [name, code, cause.name, cause.message].join(": ")))))
+            """);
+
+        Assert.Equal(
+            ["NotifyError: headers_failed: TimeoutError: No answer within 30 seconds.", "NotifyError: headers_failed: Error: signed out"],
+            errors!.AsArray().Select(error => (string)error!));
+        await Browser.EvaluateAsync($"{Module}.subscribe()");
+        AssertState(await StateAsync(), subscribed: true);
+    }
+
+    [Fact]
     public async Task A_permission_that_is_denied_is_told_with_its_code()
     {
         await OpenPageAsync();
@@ -230,8 +266,30 @@ public abstract class ModuleTests(BrowserKind kind) : BrowserTest(kind)
 
         await Browser.WaitForTabsAsync(application.Plain, new Uri(application.Url, "/part/rooms/7"));
     }
+
+    // The module's half minute is a second; long enough for what does answer.
+    private Task BeImpatientAsync() => Browser.PreloadAsync(
+        "() => { const original = setTimeout; window.setTimeout = (action, after, ...rest) => original(action, after === 30_000 ? 1000 : after, ...rest); }");
 }
 
 public sealed class ChromiumModuleTests() : ModuleTests(BrowserKind.Chromium);
 
-public sealed class FirefoxModuleTests() : ModuleTests(BrowserKind.Firefox);
+public sealed class FirefoxModuleTests() : ModuleTests(BrowserKind.Firefox)
+{
+    /// <summary>Chromium's question is part of its window, of which there is none here.</summary>
+    [Fact]
+    public async Task A_question_that_is_not_answered_holds_nothing_up_and_an_unsubscribe_meanwhile_counts()
+    {
+        var firefox = (Firefox)Browser;
+        await firefox.AskForPermissionAsync();
+        await OpenPageAsync();
+        await Browser.ClickAsync("#subscribe");
+
+        Assert.False((bool)(await Browser.EvaluateAsync($"{Module}.unsubscribe()"))!);
+
+        await firefox.AllowAsync();
+        await WaitForTextAsync("#problem-text", "unsubscribe() was called while the user was asked for permission.");
+        await WaitForTextAsync("#standing", "Allowed, not subscribed.");
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
+    }
+}
