@@ -1,7 +1,10 @@
 /** Types of notify.js, the client module of Notify. */
 
-/** What the browser may lack. `homeScreen`: on iOS and iPadOS the site must first be added to the home screen. */
-export type Missing = "secureContext" | "serviceWorker" | "PushManager" | "Notification" | "homeScreen";
+/**
+ * What the browser may lack. `homeScreen`: on iOS and iPadOS the site must first be added to the home screen.
+ * `siteData`: cookies and site data are blocked for the site.
+ */
+export type Missing = "secureContext" | "serviceWorker" | "PushManager" | "Notification" | "homeScreen" | "siteData";
 
 /**
  * Codes of this module; beside them come the `code`s of the service's problem details, such as `invalid_keys`,
@@ -13,6 +16,7 @@ export type ErrorCode =
   | "permission_dismissed"
   | "service_worker_failed"
   | "push_service_unavailable"
+  | "storage_blocked"
   | "headers_failed"
   | "unsubscribed"
   | "network_error"

@@ -38,6 +38,7 @@ export function isSupported() {
   if (!("PushManager" in globalThis)) missing.push("PushManager");
   if (!("Notification" in globalThis)) missing.push("Notification");
   if (missing.length > 0 && isAppleMobile() && !isInstalled()) missing.push("homeScreen");
+  if (missing.length === 0 && isStorageBlocked()) missing.push("siteData");
   return { supported: missing.length === 0, missing };
 }
 
@@ -47,7 +48,7 @@ export async function state(options) {
   const permission = globalThis.Notification?.permission ?? "default";
   if (!supported) return { supported, missing, permission, subscribed: false, registered: false };
   const registration = await findRegistration(settle(options));
-  const subscription = await registration?.pushManager.getSubscription();
+  const subscription = registration && (await subscriptionOf(registration));
   const saved = subscription && (await settings.read(registration.scope));
   return {
     supported,
@@ -79,7 +80,7 @@ function inTime(promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-// Nor must two tabs, or the worker meanwhile. One that takes unreasonably long is not waited for.
+// Nor must two tabs, or the worker meanwhile. One that takes unreasonably long is not waited for, and a browser that refuses the lock not heeded.
 async function alone({ scope }, action) {
   if (!navigator.locks) return action();
   let isBegun = false;
@@ -90,7 +91,7 @@ async function alone({ scope }, action) {
   try {
     return await navigator.locks.request(`notify.js ${scope}`, { signal: AbortSignal.timeout?.(PATIENCE) }, begin);
   } catch (error) {
-    if (isBegun || error.name !== "TimeoutError") throw error;
+    if (isBegun) throw error;
     return action();
   }
 }
@@ -100,8 +101,7 @@ async function alone({ scope }, action) {
  * since it asks for permission.
  */
 export async function subscribe(options) {
-  const { supported, missing } = isSupported();
-  if (!supported) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${missing.join(", ")}.`);
+  if (!canWork()) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${isSupported().missing.join(", ")}.`);
   let { permission } = Notification;
   if (permission === "default") {
     const before = unsubscribed;
@@ -123,7 +123,7 @@ export async function subscribe(options) {
  */
 export function reconcile(options) {
   return inTurn(async () => {
-    if (!isSupported().supported) return undefined;
+    if (!canWork()) return undefined;
     const settled = settle(options);
     return alone(settled, () => reconcileNow(settled));
   });
@@ -159,18 +159,18 @@ async function subscribeNow(options, permission) {
   await settings.write(registration.scope, { ...worker, endpoint: subscription.endpoint });
   // The service has forgotten it: perhaps since it had come to its end at its push service, which does not tell the browser.
   if (isNew && saved?.endpoint === subscription.endpoint) {
-    await end(registration.pushManager, subscription);
+    await end(registration, subscription);
     return subscribeNow(options, permission);
   }
   return { id, isNew };
 }
 
-async function subscribeAt({ scope, pushManager }, publicKey) {
-  const existing = await pushManager.getSubscription();
+async function subscribeAt(registration, publicKey) {
+  const existing = await subscriptionOf(registration);
   if (existing && sameBytes(existing.options.applicationServerKey, fromBase64Url(publicKey))) return { subscription: existing };
-  if (existing) await end(pushManager, existing);
+  if (existing) await end(registration, existing);
   try {
-    const subscription = await inTime(makeOnce(pushManager, scope, publicKey));
+    const subscription = await inTime(makeOnce(registration, publicKey));
     return { subscription, replaced: existing?.endpoint };
   } catch (cause) {
     if (cause.name === "NotAllowedError") throw new NotifyError("permission_denied", "The browser does not permit push messages here.", { cause });
@@ -182,7 +182,7 @@ async function subscribeAt({ scope, pushManager }, publicKey) {
 // wait it may keep neither. A subscription that comes too late stays: nobody knows it, and the next call takes it over.
 const underway = new Map();
 
-function makeOnce(pushManager, scope, publicKey) {
+function makeOnce({ scope, pushManager }, publicKey) {
   const key = `${scope} ${publicKey}`;
   if (!underway.has(key)) {
     const made = pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: fromBase64Url(publicKey) });
@@ -198,7 +198,7 @@ function makeOnce(pushManager, scope, publicKey) {
 export function unsubscribe(options) {
   unsubscribed++;
   return inTurn(async () => {
-    if (!isSupported().supported) return false;
+    if (!canWork()) return false;
     const settled = settle(options);
     return alone(settled, () => unsubscribeNow(settled));
   });
@@ -207,7 +207,7 @@ export function unsubscribe(options) {
 async function unsubscribeNow(settled) {
   const registration = await findRegistration(settled);
   if (!registration) return false;
-  const subscription = await registration.pushManager.getSubscription();
+  const subscription = await subscriptionOf(registration);
   // The browser may have dropped it unasked, and the service not know yet.
   const endpoint = subscription?.endpoint ?? (await settings.read(registration.scope))?.endpoint;
   // First, so that whatever fails below nothing subscribes this browser again.
@@ -215,17 +215,25 @@ async function unsubscribeNow(settled) {
   try {
     if (endpoint) await remove(settled, endpoint);
   } finally {
-    if (subscription) await end(registration.pushManager, subscription);
+    if (subscription) await end(registration, subscription);
   }
   return Boolean(subscription);
 }
 
-async function end(pushManager, subscription) {
+async function end(registration, subscription) {
   try {
     await inTime(subscription.unsubscribe());
   } catch (cause) {
     // Firefox says that its push service could not be told, and has dropped it all the same.
-    if (await pushManager.getSubscription()) throw new NotifyError("push_service_unavailable", "The browser could not end its subscription.", { cause });
+    if (await subscriptionOf(registration)) throw new NotifyError("push_service_unavailable", "The browser could not end its subscription.", { cause });
+  }
+}
+
+async function subscriptionOf({ pushManager }) {
+  try {
+    return await inTime(pushManager.getSubscription());
+  } catch (cause) {
+    throw new NotifyError("push_service_unavailable", "The browser could not say whether it is subscribed.", { cause });
   }
 }
 
@@ -266,7 +274,7 @@ function known(options) {
 }
 
 async function findRegistration({ scope }) {
-  const registration = await navigator.serviceWorker.getRegistration(scope);
+  const registration = await navigator.serviceWorker.getRegistration(scope).catch((cause) => { throw storageBlocked(cause); });
   // The browser answers with the closest scope, which may be another part of the application.
   return registration?.scope === scope ? registration : undefined;
 }
@@ -322,6 +330,27 @@ async function call({ api, headers }, method, path, body) {
   throw new NotifyError(content?.code ?? `http_${response.status}`, message, { status: response.status });
 }
 
+// Whether there is anything to be done or undone. Where storage is blocked there may be, out of reach.
+function canWork() {
+  const { supported, missing } = isSupported();
+  if (missing.includes("siteData")) throw storageBlocked();
+  return supported;
+}
+
+function storageBlocked(cause) {
+  return new NotifyError("storage_blocked", "The browser lets this site keep no data, which push messages need.", { cause });
+}
+
+// All others say so only when they are used.
+function isStorageBlocked() {
+  try {
+    void globalThis.localStorage;
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 function isAppleMobile() {
   // iPadOS calls itself a Macintosh; no Macintosh has a touch screen.
   return /iPhone|iPad|iPod/.test(navigator.userAgent) || (/Macintosh/.test(navigator.userAgent) && navigator.maxTouchPoints > 1);
@@ -345,13 +374,16 @@ const settings = {
   read: (scope) => settings.run("readonly", (store) => store.get(scope)),
   write: (scope, value) => settings.run("readwrite", (store) => (value ? store.put(value, scope) : store.delete(scope))),
   async run(mode, action) {
-    const database = await finished(Object.assign(indexedDB.open("notify", 1), {
-      onupgradeneeded: ({ target }) => target.result.createObjectStore("settings"),
-    }));
+    let database;
     try {
+      database = await finished(Object.assign(indexedDB.open("notify", 1), {
+        onupgradeneeded: ({ target }) => target.result.createObjectStore("settings"),
+      }));
       return await finished(action(database.transaction("settings", mode).objectStore("settings")));
+    } catch (cause) {
+      throw storageBlocked(cause);
     } finally {
-      database.close();
+      database?.close();
     }
   },
 };

@@ -11,6 +11,25 @@ const names = {
   PushManager: "Push API",
   Notification: "Notifications",
   homeScreen: "Added to the home screen",
+  siteData: "Cookies and site data",
+};
+
+// Where site data are blocked, the very look at localStorage throws: the page then forgets.
+const kept = {
+  get(name) {
+    try {
+      return localStorage.getItem(name);
+    } catch {
+      return null;
+    }
+  },
+  set(name, value) {
+    try {
+      localStorage.setItem(name, value);
+    } catch {
+      // Said in showStanding().
+    }
+  },
 };
 
 function user() {
@@ -28,11 +47,11 @@ function signIn() {
   $("owner").textContent = user();
   $("recipient").placeholder = user();
   if (!$("title").dataset.edited) $("title").value = `Hello, ${user()}`;
-  $("user").closest(".step").classList.toggle("done", localStorage.getItem("notify.user") === user());
+  $("user").closest(".step").classList.toggle("done", kept.get("notify.user") === user());
 }
 
 function remember() {
-  localStorage.setItem("notify.user", user());
+  kept.set("notify.user", user());
   signIn();
 }
 
@@ -50,14 +69,15 @@ async function showStanding() {
   if (focused === $("unsubscribe") && $("unsubscribe").hidden) $("subscribe").focus();
   $("subscribe").closest(".step").classList.toggle("done", ready);
   $("browser").open ||= !supported;
-  const all = Object.keys(names).filter((name) => name !== "homeScreen" || missing.includes(name));
+  const all = Object.keys(names).filter((name) => !["homeScreen", "siteData"].includes(name) || missing.includes(name));
   $("compatibility").replaceChildren(
-    ...all.map((name) => check(names[name], !missing.includes(name), missing.includes(name) ? "missing" : "yes")),
+    ...all.map((name) => check(names[name], !missing.includes(name), !missing.includes(name) ? "yes" : name === "siteData" ? "blocked" : "missing")),
     check("Permission", permission === "granted", { granted: "granted", denied: "blocked", default: "not asked yet" }[permission], permission === "default"));
 }
 
 function standing(supported, missing, permission, subscribed, ready) {
   if (missing.includes("homeScreen")) return ["On iPhone and iPad: share, Add to Home Screen, then open it from there.", "bad"];
+  if (missing.includes("siteData")) return ["Site data are blocked: allow cookies and site data in the browser's settings for this site.", "bad"];
   if (!supported) return ["This browser cannot receive push messages here.", "bad"];
   if (permission === "denied") return ["Notifications are blocked: allow them in the browser's settings for this site.", "bad"];
   if (ready) return ["This browser is subscribed.", "good"];
@@ -73,7 +93,7 @@ async function showSubscriptions() {
   const owner = user();
   const subscriptions = await call("GET", "/api/subscriptions");
   if (owner !== user()) return;
-  const here = localStorage.getItem("notify.subscription");
+  const here = kept.get("notify.subscription");
   fill("subscriptions", subscriptions.map(({ id, pushService, userAgent, createdAt, lastAcceptedAt }) => {
     const browser = browserName(userAgent);
     const remove = element("button", { type: "button", className: "plain", ariaLabel: `Delete the subscription of ${browser} at ${pushService}` }, "Delete");
@@ -96,7 +116,7 @@ async function refresh() {
 
 async function subscribe() {
   const { id } = await notify.subscribe();
-  localStorage.setItem("notify.subscription", id);
+  kept.set("notify.subscription", id);
   remember();
 }
 
@@ -225,7 +245,7 @@ function browserName(userAgent = "") {
   return [first(known) ?? "A user agent", first(systems)].filter(Boolean).join(" on ");
 }
 
-$("user").value = localStorage.getItem("notify.user") ?? "ada";
+$("user").value = kept.get("notify.user") ?? "ada";
 signIn();
 notify.onMessage(showArrived);
 $("title").oninput = () => { $("title").dataset.edited = "yes"; };
@@ -259,8 +279,8 @@ $("message-form").onsubmit = (event) => {
 
 // What configure() does behind this may have made the browser another subscription.
 void notify.reconcile().then((registered) => {
-  if (!registered || registered.id === localStorage.getItem("notify.subscription")) return undefined;
-  localStorage.setItem("notify.subscription", registered.id);
+  if (!registered || registered.id === kept.get("notify.subscription")) return undefined;
+  kept.set("notify.subscription", registered.id);
   return refresh();
 }).catch(() => {});
 await refresh().catch(report);

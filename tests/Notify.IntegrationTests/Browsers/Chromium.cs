@@ -97,6 +97,14 @@ public sealed class Chromium : WebBrowser
         Ct);
 
     /// <inheritdoc />
+    /// <remarks>What its settings page does itself.</remarks>
+    public override async Task BlockSiteDataAsync()
+    {
+        await NavigateAsync(new Uri("chrome://settings/content"));
+        await RunAsync(Context, "chrome.send('setDefaultValueForContentType', ['cookies', 'block'])");
+    }
+
+    /// <inheritdoc />
     /// <remarks>Not by getNotifications: Chromium forgets what a page asks for while it is on its way to the screen.</remarks>
     protected override Task<IReadOnlyList<ShownNotification>> NotificationsAsync() => Task.FromResult(Notifications.Shown);
 

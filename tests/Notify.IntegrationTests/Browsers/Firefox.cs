@@ -86,6 +86,10 @@ public sealed class Firefox : WebBrowser
         await RunAsync(await ChromeAsync(), "Services.perms.addFromPrincipal(gBrowser.contentPrincipal, 'desktop-notification', Services.perms.DENY_ACTION)");
 
     /// <inheritdoc />
+    public override async Task BlockSiteDataAsync() =>
+        await RunAsync(await ChromeAsync(), "Services.prefs.setIntPref('network.cookie.cookieBehavior', Ci.nsICookieService.BEHAVIOR_REJECT)");
+
+    /// <inheritdoc />
     protected override async Task<IReadOnlyList<ShownNotification>> NotificationsAsync()
     {
         var shown = await EvaluateAsync("navigator.serviceWorker.ready.then((registration) => registration.getNotifications()).then((shown) => shown.map(({ title, body }) => ({ title, body })))");

@@ -139,6 +139,20 @@ public abstract class ModuleTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task Where_site_data_are_blocked_it_is_told_with_its_code()
+    {
+        await Browser.BlockSiteDataAsync();
+        await OpenPageAsync();
+
+        var errors = await Browser.EvaluateAsync(
+            $"Promise.all([{Module}].flatMap((notify) => ['subscribe', 'unsubscribe', 'reconcile'].map((name) => notify[name]().catch(({{ name, code }}) => name + ': ' + code))))");
+
+        Assert.All(errors!.AsArray(), error => Assert.Equal("NotifyError: storage_blocked", (string?)error));
+        var state = await StateAsync();
+        Assert.Equal((false, "siteData"), ((bool)state["supported"]!, (string)Assert.Single(state["missing"]!.AsArray())!));
+    }
+
+    [Fact]
     public async Task A_permission_that_is_denied_is_told_with_its_code()
     {
         await OpenPageAsync();

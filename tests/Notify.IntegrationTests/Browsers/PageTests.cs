@@ -56,6 +56,19 @@ public abstract class PageTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task Where_site_data_are_blocked_the_page_says_so_and_does_what_it_can()
+    {
+        await Browser.BlockSiteDataAsync();
+        await OpenPageAsync();
+
+        Assert.Equal("Site data are blocked: allow cookies and site data in the browser's settings for this site.", await TextAsync("#standing"));
+        Assert.True((bool)(await Browser.EvaluateAsync("document.querySelector('#subscribe').hidden"))!);
+        await Browser.ClickAsync("#message-form button[type=submit]");
+        await WaitForTextAsync("#sent", "202 Accepted");
+        Assert.Empty(Browser.ConsoleErrors);
+    }
+
+    [Fact]
     public async Task The_page_shows_the_subscription_but_neither_its_endpoint_nor_its_keys()
     {
         await SubscribeAsync();

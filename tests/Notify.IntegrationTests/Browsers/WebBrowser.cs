@@ -43,6 +43,9 @@ public abstract class WebBrowser(CancellationToken ct) : IAsyncDisposable
     /// <summary>Takes a page's permission to notify back, as a user does in the settings.</summary>
     public abstract Task BlockAsync();
 
+    /// <summary>Lets no site keep data, as a user may choose in the settings; for pages that are opened from now on.</summary>
+    public abstract Task BlockSiteDataAsync();
+
     /// <summary>Waits until what is on the screen is as it should be.</summary>
     public Task WaitForNotificationsAsync(Func<IReadOnlyList<ShownNotification>, bool> condition) => Eventually.GetAsync(NotificationsAsync, condition, Patience);
 
