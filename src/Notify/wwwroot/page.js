@@ -64,9 +64,9 @@ async function showStanding() {
   const focused = document.activeElement;
   $("subscribe").hidden = !supported || permission === "denied" || ready;
   $("unsubscribe").hidden = !subscribed;
-  // The button that had the focus may be gone; its place is taken by the other.
-  if (focused === $("subscribe") && $("subscribe").hidden) $("unsubscribe").focus();
-  if (focused === $("unsubscribe") && $("unsubscribe").hidden) $("subscribe").focus();
+  // The button that had the focus may be gone; its place is taken by the other, or by what is said where there is none.
+  const buttons = [$("subscribe"), $("unsubscribe")];
+  if (buttons.includes(focused) && focused.hidden) (buttons.find(({ hidden }) => !hidden) ?? $("standing")).focus();
   $("subscribe").closest(".step").classList.toggle("done", ready);
   $("browser").open ||= !supported;
   const all = Object.keys(names).filter((name) => !["homeScreen", "siteData"].includes(name) || missing.includes(name));
@@ -97,11 +97,14 @@ async function showSubscriptions() {
   fill("subscriptions", subscriptions.map(({ id, pushService, userAgent, createdAt, lastAcceptedAt }) => {
     const browser = browserName(userAgent);
     const remove = element("button", { type: "button", className: "plain", ariaLabel: `Delete the subscription of ${browser} at ${pushService}` }, "Delete");
-    remove.onclick = () => attempt(remove, async () => {
-      if (id === here) await notify.unsubscribe();
-      else await call("DELETE", `/api/subscriptions/${encodeURIComponent(id)}`);
-      await refresh();
-    });
+    remove.onclick = async () => {
+      await attempt(remove, async () => {
+        if (id === here) await notify.unsubscribe();
+        else await call("DELETE", `/api/subscriptions/${encodeURIComponent(id)}`);
+        await refresh();
+      });
+      if (!remove.isConnected && document.activeElement === document.body) $("subscriptions-heading").focus();
+    };
     return element("li", {},
       element("div", { className: "what" },
         element("strong", {}, id === here ? `${browser}, this browser` : browser),
@@ -203,6 +206,7 @@ async function call(method, path, body) {
 
 // Runs an action of a button: the button waits, an error is shown.
 async function attempt(button, action) {
+  const hadFocus = document.activeElement === button;
   $("problem").hidden = true;
   button.disabled = true;
   try {
@@ -211,6 +215,8 @@ async function attempt(button, action) {
     report(error);
   } finally {
     button.disabled = false;
+    // A button that is disabled loses the focus; meanwhile the user may have gone elsewhere.
+    if (hadFocus && document.activeElement === document.body) button.focus();
   }
 }
 

@@ -69,6 +69,32 @@ public abstract class PageTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task The_focus_stays_where_the_user_was()
+    {
+        await OpenPageAsync();
+        await Browser.ClickAsync("#subscribe");
+        await WaitForFocusAsync("#unsubscribe");
+        await Browser.ClickAsync("#unsubscribe");
+        await WaitForFocusAsync("#subscribe");
+        await Browser.ClickAsync("#subscribe");
+        await Browser.ClickAsync("#subscriptions button");
+        await WaitForFocusAsync("#subscriptions-heading");
+
+        await Host.RestartServiceAsync("--Notify:Subscriptions:MaxPerUser=1");
+        await Host.SubscribeAnotherAsync("ada", Ct);
+        await Browser.ClickAsync("#subscribe");
+        await Browser.WaitUntilAsync("!document.querySelector('#problem').hidden");
+        await WaitForFocusAsync("#subscribe");
+
+        await Browser.BlockAsync();
+        await Browser.ClickAsync("#subscribe");
+        await Browser.WaitUntilAsync("document.querySelector('#subscribe').hidden");
+        await WaitForFocusAsync("#standing, #unsubscribe:not([hidden])");
+    }
+
+    private Task WaitForFocusAsync(string selector) => Browser.WaitUntilAsync($"document.activeElement.matches('{selector}')");
+
+    [Fact]
     public async Task The_page_shows_the_subscription_but_neither_its_endpoint_nor_its_keys()
     {
         await SubscribeAsync();
