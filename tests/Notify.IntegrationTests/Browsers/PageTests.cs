@@ -69,6 +69,25 @@ public abstract class PageTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task The_page_can_be_added_to_a_home_screen()
+    {
+        await OpenPageAsync();
+
+        var manifest = await Browser.EvaluateAsync("""
+            (async () => {
+              const answer = await fetch(document.querySelector("link[rel=manifest]").href);
+              const { display, icons } = await answer.json();
+              const images = [...icons.map(({ src }) => src), document.querySelector("link[rel=apple-touch-icon]").href];
+              const loaded = await Promise.all(images.map(async (src) => { const image = new Image(); image.src = src; await image.decode(); return image.width; }));
+              return { type: answer.headers.get("Content-Type"), display, loaded };
+            })()
+            """);
+
+        Assert.Equal(("application/manifest+json", "standalone"), ((string)manifest!["type"]!, (string)manifest["display"]!));
+        Assert.All(manifest["loaded"]!.AsArray(), width => Assert.NotEqual(0, (int)width!));
+    }
+
+    [Fact]
     public async Task The_focus_stays_where_the_user_was()
     {
         await OpenPageAsync();
