@@ -18,7 +18,7 @@ export class NotifyError extends Error {
 }
 
 const defaults = {
-  api: new URL("/", import.meta.url).href,
+  api: undefined,
   headers: {},
   serviceWorker: "/service-worker.js",
   scope: undefined,
@@ -34,7 +34,7 @@ export function configure(options) {
 export function isSupported() {
   const missing = [];
   if (!globalThis.isSecureContext) missing.push("secureContext");
-  if (!("serviceWorker" in navigator)) missing.push("serviceWorker");
+  if (!("serviceWorker" in (globalThis.navigator ?? {}))) missing.push("serviceWorker");
   if (!("PushManager" in globalThis)) missing.push("PushManager");
   if (!("Notification" in globalThis)) missing.push("Notification");
   if (missing.length > 0 && isAppleMobile() && !isInstalled()) missing.push("homeScreen");
@@ -251,19 +251,29 @@ export function onMessage(handler) {
   const listener = ({ data }) => {
     if (data?.type === "notify:push") handler(data.notification);
   };
-  navigator.serviceWorker?.addEventListener("message", listener);
-  return () => navigator.serviceWorker?.removeEventListener("message", listener);
+  const workers = serviceWorkers();
+  workers?.addEventListener("message", listener);
+  return () => workers?.removeEventListener("message", listener);
 }
 
 // The worker does not know where an application that routes by itself is, and cannot navigate a window that it does not control; it asks the page.
-navigator.serviceWorker?.addEventListener("message", ({ data, ports }) => {
+serviceWorkers()?.addEventListener("message", ({ data, ports }) => {
   if (data?.type === "notify:where") ports[0]?.postMessage(location.href);
   if (data?.type === "notify:navigate" && new URL(data.url, location).origin === location.origin) location.assign(data.url);
 });
 
+// A server that renders pages imports this module too, and has none; in a sandboxed frame the very look at them throws.
+function serviceWorkers() {
+  try {
+    return globalThis.navigator?.serviceWorker;
+  } catch {
+    return undefined;
+  }
+}
+
 function settle(options) {
   const settled = { ...defaults, ...known(options) };
-  settled.api = new URL(settled.api.replace(/\/?$/, "/"), location).href;
+  settled.api = new URL((settled.api ?? new URL("/", import.meta.url).href).replace(/\/?$/, "/"), location).href;
   settled.serviceWorker = new URL(settled.serviceWorker, location).href;
   settled.scope = new URL(settled.scope ?? ".", settled.serviceWorker).href;
   return settled;
@@ -352,8 +362,9 @@ function isStorageBlocked() {
 }
 
 function isAppleMobile() {
+  const { userAgent, maxTouchPoints } = globalThis.navigator ?? {};
   // iPadOS calls itself a Macintosh; no Macintosh has a touch screen.
-  return /iPhone|iPad|iPod/.test(navigator.userAgent) || (/Macintosh/.test(navigator.userAgent) && navigator.maxTouchPoints > 1);
+  return /iPhone|iPad|iPod/.test(userAgent) || (/Macintosh/.test(userAgent) && maxTouchPoints > 1);
 }
 
 function isInstalled() {
