@@ -148,15 +148,18 @@ async function subscribeNow(options, permission) {
   const registration = await register(options);
   const saved = await settings.read(registration.scope);
   const { subscription, replaced } = await subscribeAt(registration, publicKey);
-  // The endpoint last registered may also have been replaced behind our back, by the browser or by the worker when it had no token.
-  const before = replaced ?? saved?.endpoint;
-  const replaces = before && before !== subscription.endpoint ? before : undefined;
+  // The endpoint last registered may also have been replaced behind our back, by the browser or by the worker when it had no token;
+  // and that one now, too.
+  const before = saved?.endpoint ?? replaced;
+  const [replaces, another] = new Set([before, replaced].filter((endpoint) => endpoint && endpoint !== subscription.endpoint));
 
   // The endpoint becomes the registered one, and the headers those of the worker, only once the service has taken them.
   const worker = { api: options.api, headers: typeof options.headers === "function" ? {} : options.headers };
   await settings.write(registration.scope, { ...worker, ...saved, endpoint: before });
   const { id, isNew } = await call(options, "POST", "api/subscriptions", { ...subscription.toJSON(), applicationServerKey: publicKey, replaces });
   await settings.write(registration.scope, { ...worker, endpoint: subscription.endpoint });
+  // If the service does know it and cannot be told, its push service will: the browser has ended it.
+  if (another) await remove(options, another).catch(() => {});
   // The service has forgotten it: perhaps since it had come to its end at its push service, which does not tell the browser.
   if (isNew && saved?.endpoint === subscription.endpoint) {
     await end(registration, subscription);

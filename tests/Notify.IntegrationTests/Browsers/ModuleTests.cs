@@ -180,6 +180,27 @@ public abstract class ModuleTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task An_endpoint_that_changed_before_the_key_did_leaves_none_behind()
+    {
+        await SubscribeAsync();
+        await Browser.EvaluateAsync("""
+            navigator.serviceWorker.ready.then(async ({ pushManager }) => {
+              const subscription = await pushManager.getSubscription();
+              const { applicationServerKey } = subscription.options;
+              await subscription.unsubscribe();
+              await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
+            })
+            """);
+        await Host.RotateVapidKeysAsync();
+
+        await Browser.EvaluateAsync($"{Module}.reconcile()");
+
+        await SubscriptionAsync();
+        await PostAsync("once");
+        Assert.Equal("once", (string?)(await TakeNotificationAsync())["title"]);
+    }
+
+    [Fact]
     public async Task A_page_that_is_opened_again_tells_the_service_that_the_permission_was_taken_back()
     {
         await SubscribeAsync();
