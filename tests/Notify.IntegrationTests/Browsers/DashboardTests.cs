@@ -81,6 +81,45 @@ public abstract class DashboardTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task Blanks_alone_find_nothing_and_leave_nothing_standing()
+    {
+        await Host.SubscribeAnotherAsync("ada", Ct);
+        await Browser.NavigateAsync(Dashboard("#user=ada"));
+        await WaitForTextAsync("#found h3 code", "ada");
+
+        await SeekAsync("  ");
+
+        await WaitForTextAsync("#finding", "A message's id or a user's is needed.");
+        Assert.Equal("", await TextAsync("#found"));
+        Assert.Equal("", (string?)await Browser.EvaluateAsync("location.hash"));
+    }
+
+    [Fact]
+    public async Task Where_site_data_are_blocked_it_shows_all_there_is()
+    {
+        await Browser.BlockSiteDataAsync();
+
+        await Browser.NavigateAsync(Dashboard());
+
+        await Browser.WaitUntilAsync($"{Headline}.endsWith('All is well: no pushes at the moment')");
+        Assert.Empty(Browser.ConsoleErrors);
+    }
+
+    [Fact]
+    public async Task No_two_regions_have_one_name()
+    {
+        await Browser.NavigateAsync(Dashboard());
+        await Browser.WaitUntilAsync($"{Headline}.includes('All is well')");
+
+        var names = await Browser.EvaluateAsync("""
+            [...document.querySelectorAll("section, [role=region]")].map((region) =>
+              region.ariaLabel ?? document.getElementById(region.getAttribute("aria-labelledby")).textContent)
+            """);
+
+        Assert.Distinct(names!.AsArray().Select(name => (string?)name));
+    }
+
+    [Fact]
     public async Task Outside_Development_a_token_with_the_scope_gets_in_and_no_other()
     {
         using var pair = VapidKeyPair.Generate();

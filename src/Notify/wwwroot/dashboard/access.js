@@ -5,6 +5,7 @@ const TOKEN = "notify.operator.token";
 const NOT_ACCEPTED = "That token was not accepted: it is malformed, has expired or is not from the issuer that Notify believes.";
 const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 let isNameEnough = isHere;
+let token = stored();
 let given = later();
 
 function later() {
@@ -13,17 +14,36 @@ function later() {
   return made;
 }
 
+// Where site data are blocked, the token lasts as long as the page does.
+function stored() {
+  try {
+    return sessionStorage.getItem(TOKEN);
+  } catch {
+    return null;
+  }
+}
+
+function remember(value) {
+  token = value;
+  try {
+    if (value) sessionStorage.setItem(TOKEN, value);
+    else sessionStorage.removeItem(TOKEN);
+  } catch {
+    // It is kept above.
+  }
+}
+
 /** An answer of the dashboard's API; asks for a token as long as the service does. */
 export async function call(path, options = {}) {
   while (true) {
-    const token = sessionStorage.getItem(TOKEN);
-    if (token || isNameEnough) {
-      const response = await fetch(path, { ...options, headers: { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : { "X-Notify-User": "operator" }) } });
+    const mine = token;
+    if (mine || isNameEnough) {
+      const response = await fetch(path, { ...options, headers: { ...options.headers, ...(mine ? { Authorization: `Bearer ${mine}` } : { "X-Notify-User": "operator" }) } });
       if (response.status !== 401 && response.status !== 403) {
         $("access").hidden = true;
         return response;
       }
-      refuse(token, response.status);
+      refuse(mine, response.status);
     } else ask();
     await given.promise;
   }
@@ -34,11 +54,11 @@ function isToken(text) {
   return /^[-\w.~+/]+=*$/.test(text);
 }
 
-function refuse(token, status) {
+function refuse(refused, status) {
   // Another call may have been refused the same one.
-  if (token === sessionStorage.getItem(TOKEN)) sessionStorage.removeItem(TOKEN);
+  if (refused === token) remember(null);
   isNameEnough = false;
-  ask(token && (status === 403 ? "That token is good, but lacks the scope notify.operate." : NOT_ACCEPTED));
+  ask(refused && (status === 403 ? "That token is good, but lacks the scope notify.operate." : NOT_ACCEPTED));
 }
 
 function ask(problem) {
@@ -52,13 +72,13 @@ function ask(problem) {
 $("access").onsubmit = (event) => {
   event.preventDefault();
   // Who copies the whole header means the same.
-  const token = $("token").value.trim().replace(/^Bearer\s+/i, "");
+  const entered = $("token").value.trim().replace(/^Bearer\s+/i, "");
   $("token").value = "";
-  if (!isToken(token)) {
+  if (!isToken(entered)) {
     ask(NOT_ACCEPTED);
     return;
   }
-  sessionStorage.setItem(TOKEN, token);
+  remember(entered);
   $("access-problem").textContent = "";
   given.resolve();
   given = later();

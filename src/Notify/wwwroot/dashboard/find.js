@@ -10,6 +10,10 @@ export function startFinding() {
   $("find-form").onsubmit = (event) => {
     event.preventDefault();
     const id = $("sought").value.trim();
+    if (!id) {
+      findNothing();
+      return;
+    }
     const fragment = `#${uuid.test(id) ? "message" : "user"}=${encodeURIComponent(id)}`;
     // The same once more is asked once more.
     if (location.hash === fragment) void find();
@@ -17,6 +21,15 @@ export function startFinding() {
   };
   addEventListener("hashchange", () => void find());
   void find();
+}
+
+// Blanks alone.
+function findNothing() {
+  turn++;
+  history.replaceState(null, "", location.pathname);
+  $("sought").value = "";
+  $("found").replaceChildren();
+  tell("A message's id or a user's is needed.");
 }
 
 async function find() {
