@@ -70,12 +70,6 @@ public sealed class WaitingLines : IAsyncDisposable
 
         if (attemptsInLine is null)
         {
-            if (isRedelivered && await IsAcceptedAsync(push, cancellationToken))
-            {
-                // It was made, and not acknowledged when its worker was lost. Those that wait are newer.
-                return new Turn.Overtaken();
-            }
-
             // None where the line came to its end meanwhile: then its turn is another.
             return await AppendAsync(line, push, isNotOurs) ?? await TakeTurnAsync(push, attemptsInLine, isRedelivered, isNotOurs, cancellationToken);
         }
@@ -87,13 +81,6 @@ public sealed class WaitingLines : IAsyncDisposable
         }
 
         return new Turn.Overtaken();
-    }
-
-    private async Task<bool> IsAcceptedAsync(SendPush push, CancellationToken cancellationToken)
-    {
-        await using var db = await _store.CreateDbContextAsync(cancellationToken);
-        return await db.Deliveries.AnyAsync(
-            delivery => delivery.MessageId == push.MessageId && delivery.SubscriptionId == push.SubscriptionId && delivery.State == DeliveryState.Accepted, cancellationToken);
     }
 
     /// <summary>Writes down that this push, at the head of its line or the first of a new one, waits for its next attempt.</summary>
@@ -111,6 +98,11 @@ public sealed class WaitingLines : IAsyncDisposable
         return _writer.WriteAsync(push.SubscriptionId, line is null
             ? async db =>
             {
+                if (await IsAcceptedAsync(db, push))
+                {
+                    return;
+                }
+
                 // A worker that was cut off from the bus may still be at it: then its line stands, and this one joins it.
                 if (await RowsOf(db, push).AnyAsync())
                 {
@@ -267,7 +259,7 @@ public sealed class WaitingLines : IAsyncDisposable
         await _writer.WriteAsync(push.SubscriptionId, async db =>
         {
             isGone = !await RowsOf(db, push).AnyAsync();
-            if (isGone || !await AddLastAsync(db, push, traceParent))
+            if (isGone || await IsAcceptedAsync(db, push) || !await AddLastAsync(db, push, traceParent))
             {
                 return;
             }
@@ -283,6 +275,10 @@ public sealed class WaitingLines : IAsyncDisposable
         }, isNotOurs);
         return isGone ? null : superseded is null ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded);
     }
+
+    // It was made, and its worker was lost before that was acknowledged, or cut off while it tried once more. Those that wait, or were made since, are newer.
+    private static Task<bool> IsAcceptedAsync(NotifyDbContext db, SendPush push) =>
+        db.Deliveries.AnyAsync(delivery => delivery.MessageId == push.MessageId && delivery.SubscriptionId == push.SubscriptionId && delivery.State == DeliveryState.Accepted);
 
     // One that came later may have been published earlier, when it is replayed; be stale; or be for the subscription's owner before.
     private bool Supersedes(SendPush newer, SendPush older) =>

@@ -6,12 +6,14 @@ namespace Notify.Store;
 
 /// <summary>
 /// Sets each connection up for many readers beside one writer: a write-ahead log, and writers that wait for each other rather than fail. With
-/// <c>synchronous=NORMAL</c> a crash of the process loses nothing; a power cut may lose the last transactions, as the in-memory bus would anyway.
+/// <c>synchronous=NORMAL</c> a crash of the process loses nothing; a power cut may lose the last transactions, as the in-memory bus would anyway. With <c>FULL</c> it loses none.
 /// </summary>
-internal sealed class SqlitePragmas : DbConnectionInterceptor
+/// <param name="busForgets">Whether the bus has nothing left after a power cut.</param>
+internal sealed class SqlitePragmas(bool busForgets) : DbConnectionInterceptor
 {
-    private const string Pragmas = "PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=30000;";
     private const string WriteAheadLog = "PRAGMA journal_mode=WAL; ";
+
+    private readonly string _pragmas = $"PRAGMA synchronous={(busForgets ? "NORMAL" : "FULL")}; PRAGMA busy_timeout=30000;";
 
     public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData) => Apply(connection);
 
@@ -21,12 +23,12 @@ internal sealed class SqlitePragmas : DbConnectionInterceptor
         return Task.CompletedTask;
     }
 
-    private static void Apply(DbConnection connection)
+    private void Apply(DbConnection connection)
     {
         using var command = connection.CreateCommand();
 
         // Entity Framework looks whether the file is there by a connection that may only read, and the kind of log is part of the file.
-        command.CommandText = new SqliteConnectionStringBuilder(connection.ConnectionString).Mode == SqliteOpenMode.ReadOnly ? Pragmas : WriteAheadLog + Pragmas;
+        command.CommandText = new SqliteConnectionStringBuilder(connection.ConnectionString).Mode == SqliteOpenMode.ReadOnly ? _pragmas : WriteAheadLog + _pragmas;
         command.ExecuteNonQuery();
     }
 }

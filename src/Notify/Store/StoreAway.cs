@@ -11,11 +11,15 @@ internal static class StoreAway
     // SQLITE_BUSY, _LOCKED, _IOERR, _FULL, _CANTOPEN.
     private static readonly int[] Sqlite = [5, 6, 10, 13, 14];
 
-    // Connection exceptions, insufficient resources, operator intervention (PostgreSQL, appendix A).
-    private static readonly string[] PostgreSql = ["08", "53", "57P"];
+    // Connection exceptions, insufficient resources, operator intervention; and a server that only reads, as one that has just been, or is not yet, the primary (PostgreSQL, appendix A).
+    private static readonly string[] PostgreSql = ["08", "53", "57P", "25006"];
 
-    // Time-out, no such server, database offline or starting, login failed for a database that is not open.
-    private static readonly int[] SqlServer = [-2, -1, 2, 53, 233, 921, 922, 942, 4060, 10053, 10054, 10060, 10061, 40613];
+    // Time-out, no such server, database offline or starting, login failed for a database that is not open; no room left in the database or its log; a replica that only reads, is
+    // becoming the primary, or no longer is; and what Azure says of a move to another machine and of a server that has too much to do.
+    private static readonly int[] SqlServer =
+    [
+        -2, -1, 2, 53, 233, 921, 922, 942, 976, 983, 1105, 3906, 4060, 9002, 10053, 10054, 10060, 10061, 10928, 10929, 40197, 40501, 40613, 49918, 49919, 49920,
+    ];
 
     // From here on the server has ended the connection.
     private const byte SqlServerFatal = 20;

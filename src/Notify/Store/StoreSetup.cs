@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Notify.Messaging;
 using Notify.Store.Encryption;
 using Npgsql;
 
@@ -29,7 +30,8 @@ internal static class StoreSetup
         {
             StoreKind.PostgreSql => services.Add<PostgreSqlNotifyDbContext>(options => options.UseNotifyPostgreSql(connectionString)),
             StoreKind.SqlServer => services.Add<SqlServerNotifyDbContext>(options => options.UseNotifySqlServer(connectionString)),
-            _ => services.Add<SqliteNotifyDbContext>(options => options.UseNotifySqlite(string.IsNullOrEmpty(connectionString) ? DefaultSqlite : connectionString)),
+            _ => services.Add<SqliteNotifyDbContext>(options => options.UseNotifySqlite(
+                string.IsNullOrEmpty(connectionString) ? DefaultSqlite : connectionString, MessagingSetup.TransportOf(configuration) == TransportKind.InMemory)),
         };
     }
 
@@ -73,8 +75,8 @@ internal static class StoreSetup
         return db.Model;
     });
 
-    internal static DbContextOptionsBuilder UseNotifySqlite(this DbContextOptionsBuilder options, string connectionString) =>
-        options.UseSqlite(connectionString).AddInterceptors(new SqlitePragmas());
+    internal static DbContextOptionsBuilder UseNotifySqlite(this DbContextOptionsBuilder options, string connectionString, bool busForgets = true) =>
+        options.UseSqlite(connectionString).AddInterceptors(new SqlitePragmas(busForgets));
 
     internal static DbContextOptionsBuilder UseNotifyPostgreSql(this DbContextOptionsBuilder options, string? connectionString) =>
         options.UseNpgsql(connectionString, npgsql => npgsql.EnableRetryOnFailure(MaxRetries, MaxRetryDelay, errorCodesToAdd: null));

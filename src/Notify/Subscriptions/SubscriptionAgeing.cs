@@ -8,7 +8,7 @@ namespace Notify.Subscriptions;
 
 /// <summary>
 /// Expires a subscription at which its push service has failed for many days without taking anything. Only failures that tell of the subscription count: every attempt failed,
-/// or the push was refused for good. A wrong VAPID pair, a push service that is down for all, and a push that is too large do not.
+/// or the push was refused for good. A wrong VAPID pair, a host that is no longer allowed, a push service that is down for all, and a push that is too large do not.
 /// </summary>
 /// <remarks>Two failures that far apart at least, so that what nobody pushed to for a year is not gone by one bad hour.</remarks>
 public sealed class SubscriptionAgeing(NotifyDbContext db, IOptions<SubscriptionsOptions> options)
@@ -19,7 +19,7 @@ public sealed class SubscriptionAgeing(NotifyDbContext db, IOptions<Subscription
     /// <summary>Notes failed pushes on their subscriptions, and publishes <see cref="SubscriptionExpired"/> for those that have failed for too long.</summary>
     public async Task NoteAsync(IReadOnlyCollection<PushFailed> failures, IPublishEndpoint bus, CancellationToken cancellationToken)
     {
-        var ids = failures.Where(push => Counts(push.Reason)).Select(push => push.SubscriptionId).Distinct().ToList();
+        var ids = failures.Where(Counts).Select(push => push.SubscriptionId).Distinct().ToList();
         if (options.Value.ExpireAfterFailingDays is not { } days || ids.Count == 0)
         {
             return;
@@ -41,6 +41,7 @@ public sealed class SubscriptionAgeing(NotifyDbContext db, IOptions<Subscription
         }
     }
 
-    private static bool Counts(string? reason) =>
-        reason is not null && (reason.StartsWith(PushFailureReasons.AttemptsExhausted, StringComparison.Ordinal) || reason.StartsWith(PushFailureReasons.Rejected, StringComparison.Ordinal));
+    // What was refused without a POST, as its host is no longer allowed, is the operator's to mend.
+    private static bool Counts(PushFailed push) => push.Reason is { } reason
+        && (reason.StartsWith(PushFailureReasons.AttemptsExhausted, StringComparison.Ordinal) || (reason.StartsWith(PushFailureReasons.Rejected, StringComparison.Ordinal) && push.Status is not null));
 }

@@ -43,19 +43,22 @@ public sealed class SubscriptionRegistry(
                 // The user's name too, so that nobody else adds to what is counted here.
                 await db.LockAllAsync(new[] { digest, replacedDigest }.OfType<string>().Select(LockOf), cancellationToken);
                 await db.LockAsync($"user/{userId}", cancellationToken);
-                if (await db.Subscriptions.CountAsync(known => known.UserId == userId && known.EndpointDigest != digest && known.EndpointDigest != replacedDigest, cancellationToken) >= options.Value.MaxPerUser)
+                var replaced = await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == replacedDigest && known.UserId == userId, cancellationToken);
+                var row = await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == digest, cancellationToken);
+                var owner = row?.UserId;
+
+                // Whoever has as many already, or more since the limit was lowered, may still refresh and replace them.
+                if (owner != userId && replaced is null && await db.Subscriptions.CountAsync(known => known.UserId == userId, cancellationToken) >= options.Value.MaxPerUser)
                 {
                     return null;
                 }
 
-                if (await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == replacedDigest && known.UserId == userId, cancellationToken) is { } replaced)
+                if (replaced is not null)
                 {
                     isReplaced = true;
                     await DeleteAsync(replaced, cancellationToken);
                 }
 
-                var row = await db.Subscriptions.FirstOrDefaultAsync(known => known.EndpointDigest == digest, cancellationToken);
-                var owner = row?.UserId;
                 var isRefreshed = row is null || row.Refresh(userId, subscription.P256dh, subscription.Auth, applicationServerKey, subscription.ExpirationTime, cipher);
                 row ??= Add(id, userId, endpoint, digest, applicationServerKey ?? keys.Current.PublicKey, subscription);
                 row.UserAgent = Cut(userAgent);

@@ -49,23 +49,23 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(true, DeliveryState.Accepted, false)]
-    [InlineData(false, DeliveryState.Accepted, true)]
-    [InlineData(true, DeliveryState.Retrying, true)]
-    [InlineData(true, null, true)]
-    public async Task What_comes_again_and_was_accepted_does_not_stand_in_line_behind_newer_ones(bool isRedelivered, DeliveryState? known, bool standsInLine)
+    [InlineData(DeliveryState.Accepted, false)]
+    [InlineData(DeliveryState.Retrying, true)]
+    [InlineData(DeliveryState.Failed, true)]
+    [InlineData(null, true)]
+    public async Task What_was_accepted_stands_in_no_line_behind_newer_ones_and_begins_none(DeliveryState? known, bool waits)
     {
-        var push = Push();
+        var (push, first) = (Push(), Push() with { SubscriptionId = Guid.NewGuid() });
         await HeadAsync();
         if (known is { } state)
         {
             await using var db = _store.Open();
-            await db.WriteOutcomesAsync([new Delivery { MessageId = push.MessageId, SubscriptionId = push.SubscriptionId, UserId = push.UserId, State = state, Attempts = 1 }], [], Cancellation);
+            await db.WriteOutcomesAsync([.. new[] { push, first }.Select(each => new Delivery { MessageId = each.MessageId, SubscriptionId = each.SubscriptionId, UserId = each.UserId, State = state, Attempts = 1 })], [], Cancellation);
         }
 
-        var turn = await _lines.TakeTurnAsync(push, attemptsInLine: null, isRedelivered, CancellationToken.None, Cancellation);
-
-        Assert.IsType(standsInLine ? typeof(Turn.StoodInLine) : typeof(Turn.Overtaken), turn);
+        Assert.IsType(waits ? typeof(Turn.StoodInLine) : typeof(Turn.Overtaken), await TurnAsync(push));
+        await _lines.HoldAsync(first, null, attempts: 1, In10Seconds, CancellationToken.None);
+        Assert.IsType(waits ? typeof(Turn.Go) : typeof(Turn.Overtaken), await TurnAsync(first, attemptsInLine: 1));
     }
 
     [Fact]

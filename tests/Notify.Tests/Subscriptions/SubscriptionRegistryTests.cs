@@ -1,10 +1,12 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Deliveries;
 using Notify.LocalPushService;
@@ -98,12 +100,13 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
     [InlineData(PushFailureReasons.TtlExpired)]
     [InlineData(PushFailureReasons.TooLarge)]
     [InlineData(PushFailureReasons.Superseded)]
-    public async Task What_does_not_tell_of_the_subscription_never_expires_it(string reason)
+    [InlineData(PushFailureReasons.Rejected, null)]
+    public async Task What_does_not_tell_of_the_subscription_never_expires_it(string reason, int? status = 503)
     {
         var id = await RegisterAsync("ada", await NewSubscriptionAsync());
 
-        await NoteAsync(id, DateTimeOffset.UtcNow, reason);
-        await NoteAsync(id, DateTimeOffset.UtcNow.AddYears(10), reason);
+        await NoteAsync(id, DateTimeOffset.UtcNow, reason, status);
+        await NoteAsync(id, DateTimeOffset.UtcNow.AddYears(10), reason, status);
 
         Assert.Null(Assert.Single(await RowsAsync()).FailingSince);
         Assert.Empty(_expired);
@@ -159,6 +162,27 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
 
         Assert.Equal(MaxPerUser, ids.Count(id => id is not null));
         Assert.Equal(MaxPerUser, (await RowsAsync()).Count);
+    }
+
+    [Fact]
+    public async Task Whoever_has_more_than_a_limit_that_was_lowered_may_refresh_and_replace_them_but_not_add_to_them()
+    {
+        var subscriptions = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => NewSubscriptionAsync()));
+        var ids = new List<Guid?>();
+        foreach (var json in subscriptions)
+        {
+            ids.Add(await RegisterAsync("ada", json));
+        }
+
+        await using var scope = _service.Services.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<IOptions<SubscriptionsOptions>>().Value.MaxPerUser = 2;
+
+        Assert.Null(await RegisterAsync("ada", await NewSubscriptionAsync()));
+        Assert.Equal(ids[2], await RegisterAsync("ada", subscriptions[2]));
+        var replaced = PushSubscription.Parse(Encoding.UTF8.GetBytes(subscriptions[1])).Endpoint.AbsoluteUri;
+        var successor = await scope.ServiceProvider.GetRequiredService<SubscriptionRegistry>().RegisterAsync("ada", TestStore.NewPushSubscription(), null, null, replaced, Cancellation);
+        Assert.True(successor?.IsNew);
+        Assert.Equal(new[] { ids[0]!.Value, ids[2]!.Value, successor!.Value.Id }.Order(), (await RowsAsync()).Select(row => row.Id).Order());
     }
 
     [Fact]
@@ -339,11 +363,11 @@ public abstract class SubscriptionRegistryTests : IAsyncLifetime
         Assert.Equal(userAgent[..kept], Assert.Single(await RowsAsync()).UserAgent);
     }
 
-    private async Task NoteAsync(Guid? id, DateTimeOffset at, string reason)
+    private async Task NoteAsync(Guid? id, DateTimeOffset at, string reason, int? status = 503)
     {
         await using var scope = _service.Services.CreateAsyncScope();
         await scope.ServiceProvider.GetRequiredService<SubscriptionAgeing>().NoteAsync(
-            [new PushFailed(id!.Value, "ada", Guid.NewGuid(), 5, 503, reason, at)], _service.Services.GetRequiredService<IBus>(), Cancellation);
+            [new PushFailed(id!.Value, "ada", Guid.NewGuid(), 5, status, reason, at)], _service.Services.GetRequiredService<IBus>(), Cancellation);
     }
 
     private Task Note(Guid id, string userId, bool isRegistered)
