@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Options;
@@ -44,7 +43,6 @@ public static partial class NotifyApplication
         builder.Services.AddNotifyCors(builder.Environment);
         builder.Services.AddNotifyRateLimits(builder.Configuration, builder.Environment);
         builder.Services.AddNotifyAuthentication(builder.Configuration, builder.Environment);
-        builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddNotifyStore(builder.Configuration);
         builder.Services.AddNotifySubscriptions();
         builder.Services.AddNotifySending();

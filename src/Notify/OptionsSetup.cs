@@ -122,7 +122,7 @@ internal static class OptionsSetup
 
     private static IEnumerable<string> CheckLocalPush(LocalPushOptions options, bool isDevelopment)
     {
-        if (isDevelopment && (!Uri.TryCreate(options.Url, UriKind.Absolute, out var url) || url.Scheme != Uri.UriSchemeHttp || !(url.IsLoopback)))
+        if (isDevelopment && (!Uri.TryCreate(options.Url, UriKind.Absolute, out var url) || url is not { Scheme: "http", IsLoopback: true, PathAndQuery: "/", UserInfo: "", Fragment: "" }))
         {
             yield return "Notify__LocalPushService__Url must be an http origin on this machine, such as http://localhost:5081.";
         }

@@ -61,9 +61,15 @@ internal sealed record SettingsSection(string Name, Type Options)
 
     private static bool CanBe(Type type, string value)
     {
+        if (type.IsEnum)
+        {
+            // .NET takes a number too.
+            return Enum.GetNames(type).Contains(value, StringComparer.OrdinalIgnoreCase);
+        }
+
         try
         {
-            return type == typeof(string) || TypeDescriptor.GetConverter(type).ConvertFromInvariantString(value) is not Enum one || Enum.IsDefined(one.GetType(), one);
+            return type == typeof(string) || TypeDescriptor.GetConverter(type).ConvertFromInvariantString(value) is var _;
         }
         catch (Exception exception) when (exception is FormatException or ArgumentException or OverflowException)
         {

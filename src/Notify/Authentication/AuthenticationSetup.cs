@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Notify.Authentication;
@@ -50,6 +51,13 @@ internal static class AuthenticationSetup
                     }
                 }
             });
+
+        // Nothing is protected by the keys that ASP.NET's authentication brings along; the first of them would be made at the start, and left in the home directory.
+        foreach (var maker in services.Where(service => service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly).ToList())
+        {
+            services.Remove(maker);
+        }
+
         services.AddAuthorization(options => options.AddPolicies(environment.IsDevelopment()));
         return services;
     }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Data.Common;
 using System.Globalization;
 using System.Net.Sockets;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.Options;
 using Notify.Store;
@@ -41,9 +42,13 @@ internal static class CommandLine
         }
         catch (Exception exception) when (exception is DbException or RetryLimitExceededException && StoreAway.IsSaidBy(exception))
         {
-            return await FailAsync("The database is away, or not ready yet:", Messages(exception));
+            return await FailAsync("The database that ConnectionStrings__Notify names cannot be reached, or is not ready yet:", Messages(exception));
         }
-        catch (Exception exception) when (exception is IOException or SocketException or DbException or FormatException or ArgumentException or InvalidOperationException)
+        catch (Exception exception) when (exception is DbException or DbUpdateException)
+        {
+            return await FailAsync("Notify cannot use the database that Notify__Store and ConnectionStrings__Notify name:", Messages(exception));
+        }
+        catch (Exception exception) when (exception is IOException or SocketException or FormatException or ArgumentException or InvalidOperationException)
         {
             // What settings bring about that only their use can show: an address that is not here, a database that cannot be opened, a number that is none.
             return await FailAsync("Notify cannot do that with its present settings:", Messages(exception));
@@ -98,9 +103,12 @@ internal static class CommandLine
 
     private static IEnumerable<string> Messages(Exception? exception)
     {
-        for (; exception is not null; exception = exception.InnerException)
+        for (var said = ""; exception is not null; exception = exception.InnerException)
         {
-            yield return exception.Message;
+            if (!said.Contains(exception.Message, StringComparison.OrdinalIgnoreCase))
+            {
+                yield return said = exception.Message;
+            }
         }
     }
 

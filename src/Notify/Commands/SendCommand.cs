@@ -108,7 +108,9 @@ internal static class SendCommand
 
     private static Uri ServiceUrl(ConfigurationManager configuration)
     {
-        var url = (configuration[WebHostDefaults.ServerUrlsKey] is { Length: > 0 } configured ? configured : NotifyApplication.DefaultUrl).Split(';')[0];
+        var url = configuration[WebHostDefaults.ServerUrlsKey] is { Length: > 0 } configured ? configured.Split(';')[0]
+            : configuration[WebHostDefaults.HttpPortsKey] is { Length: > 0 } ports ? $"http://localhost:{ports.Split(';')[0]}"
+            : NotifyApplication.DefaultUrl;
 
         // A server may listen on every address; a client asks this machine.
         return new Uri(url.Replace("//+", "//localhost", StringComparison.Ordinal).Replace("//*", "//localhost", StringComparison.Ordinal)
@@ -135,7 +137,9 @@ internal static class SendCommand
         }
         else
         {
-            throw new UsageException("With Notify__Auth__Authority this command has no token to publish with on the in-memory bus; POST /api/messages with one of your issuer's.");
+            throw new UsageException(string.IsNullOrEmpty(auth.Authority)
+                ? "The service takes no message without a token: set Notify__Auth__SigningKey as it has it."
+                : "With Notify__Auth__Authority this command has no token to publish with on the in-memory bus; POST /api/messages with one of your issuer's.");
         }
     }
 }

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using Notify.Store;
 using Notify.Subscriptions;
@@ -182,14 +184,31 @@ public sealed class CommandTests
     [InlineData("Notify__Transport", "Kafka")]
     [InlineData("ConnectionStrings__Notify", "Data Sorce=x")]
     [InlineData("ConnectionStrings__Notify", "Data Source=/nowhere/at/all/notify.db")]
+    [InlineData("ConnectionStrings__Notify", "Data Source=/etc/hostname")]
+    [InlineData("Notify__Transport", "1")]
+    [InlineData("Notify__LocalPushService__Url", "http://localhost:0/path")]
     [InlineData("ASPNETCORE_URLS", "foo")]
+    [InlineData("ASPNETCORE_URLS", "http://localhost:99999")]
     public async Task A_setting_that_cannot_be_used_ends_in_a_sentence(string key, string value)
     {
         var run = await NotifyProcess.RunAsync(new Dictionary<string, string> { ["Notify__LocalPushService__Url"] = "http://localhost:0", ["ASPNETCORE_URLS"] = "http://127.0.0.1:0", [key] = value });
 
         Assert.Equal(1, run.ExitCode);
-        Assert.NotEmpty(run.Error);
-        Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+        Assert.Contains(key, run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", run.Output + run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_address_that_is_in_use_ends_in_a_sentence()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+
+        var run = await NotifyProcess.RunAsync(new Dictionary<string, string> { ["Notify__LocalPushService__Url"] = "http://localhost:0", ["ASPNETCORE_URLS"] = $"http://{other.LocalEndpoint}" });
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("set ASPNETCORE_URLS to another address", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", run.Output + run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
