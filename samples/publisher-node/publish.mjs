@@ -6,11 +6,14 @@ const [url, user, title] = process.argv.slice(2);
 const connection = await amqplib.connect(url);
 const channel = await connection.createConfirmChannel();
 
-// What nobody takes comes back: no Notify has run against this broker yet.
-channel.on("return", () => {
+// No Notify has run against this broker yet: there is no exchange to take the message, or no queue, and then it comes back.
+function nobody() {
   console.error("No queue takes the message: start Notify on this broker first.");
-  process.exitCode = 1;
-});
+  process.exit(1);
+}
+
+channel.on("return", nobody);
+channel.on("error", (error) => (error.code === 404 ? nobody() : console.error(error.message)));
 const message = { messageId: randomUUID(), conversationId: "greetings", recipientIds: [user], title };
 channel.publish("Notify.Contracts:MessagePosted", "", Buffer.from(JSON.stringify(message)), {
   contentType: "application/json",
