@@ -22,7 +22,7 @@ public sealed record MessagePosted
     /// <summary>The user who posted; never notified of their own message.</summary>
     public string? AuthorId { get; init; }
 
-    /// <summary>User ids, 1 to <see cref="MaxRecipients"/>; one named twice is notified once.</summary>
+    /// <summary>User ids, 1 to 50,000; one named twice is notified once.</summary>
     public IReadOnlyList<string> RecipientIds { get; init; } = [];
 
     /// <summary>The notification's title, 1 to 500 characters.</summary>
@@ -37,10 +37,10 @@ public sealed record MessagePosted
     /// <summary>A newer notification of the same tag replaces the older one; the message id if null.</summary>
     public string? Tag { get; init; }
 
-    /// <summary>URL of an icon, as <see cref="Url"/>.</summary>
+    /// <summary>URL of an icon, as <c>url</c>.</summary>
     public string? Icon { get; init; }
 
-    /// <summary>URL of a picture, as <see cref="Url"/>.</summary>
+    /// <summary>URL of a picture, as <c>url</c>.</summary>
     public string? Image { get; init; }
 
     /// <summary>Keeps the notification on the screen until the user acts.</summary>

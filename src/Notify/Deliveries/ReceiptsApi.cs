@@ -20,7 +20,7 @@ internal static class ReceiptsApi
         routes.MapPost("/api/receipts", PostAsync).WithName("PostReceipt").WithTags("Messages").AllowAnonymous()
             .Accepts<ReceiptJson>("application/json")
             .Produces(StatusCodes.Status204NoContent)
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status413PayloadTooLarge);
+            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status413PayloadTooLarge);
 
     private static async Task<IResult> PostAsync(HttpRequest request, NotifyDbContext db, ReceiptTokens tokens, IOptions<DeliveryLogOptions> options, IBus bus, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -79,4 +79,4 @@ internal static class ReceiptsApi
 /// <param name="Token">From the push: <c>notification.data.receipt</c>.</param>
 /// <param name="Event">displayed or clicked.</param>
 /// <param name="Action">The button that was clicked, 1 to 256 characters; none for the notification itself.</param>
-internal sealed record ReceiptJson(string? Token, string? Event, string? Action);
+internal sealed record ReceiptJson(string Token, string Event, string? Action = null);

@@ -10,6 +10,8 @@ internal static class HealthSetup
 {
     private const string Ready = "ready";
 
+    private static readonly HttpMethodMetadata Methods = new([HttpMethods.Get, HttpMethods.Head]);
+
     public static IServiceCollection AddNotifyHealth(this IServiceCollection services)
     {
         // MassTransit adds the bus's own check, with the same tag.
@@ -21,7 +23,7 @@ internal static class HealthSetup
 
     public static void MapNotifyHealth(this IEndpointRouteBuilder routes)
     {
-        routes.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false, ResponseWriter = WriteAsync }).AllowAnonymous().DisableRateLimiting();
+        routes.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false, ResponseWriter = WriteAsync }).WithMetadata(Methods).AllowAnonymous().DisableRateLimiting();
         routes.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
             Predicate = check => check.Tags.Contains(Ready),
@@ -29,7 +31,7 @@ internal static class HealthSetup
 
             // What MassTransit calls a bus whose broker it has lost, and goes on trying to reach.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },
-        }).AllowAnonymous().DisableRateLimiting();
+        }).WithMetadata(Methods).AllowAnonymous().DisableRateLimiting();
     }
 
     private static Task WriteAsync(HttpContext context, HealthReport report) =>

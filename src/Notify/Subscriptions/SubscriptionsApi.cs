@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.OpenApi;
 using Notify.Authentication;
 using Notify.Operations;
 using Notify.Sending;
@@ -51,7 +52,12 @@ internal static class SubscriptionsApi
         group.MapDelete("/{id:guid}", RemoveByIdAsync).WithName("RemoveSubscription")
             .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status404NotFound);
         group.MapDelete("", RemoveByEndpointAsync).WithName("RemoveSubscriptionByEndpoint")
-            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound);
+            .Produces(StatusCodes.Status204NoContent).ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound)
+            .AddOpenApiOperationTransformer(static (operation, _, _) =>
+            {
+                ((OpenApiParameter)operation.Parameters![0]).Required = true;
+                return Task.CompletedTask;
+            });
     }
 
     private static async Task<IResult> RegisterAsync(
@@ -133,11 +139,11 @@ internal static class SubscriptionsApi
 
 /// <summary>The body of a registration, for the OpenAPI document: PushSubscription.toJSON().</summary>
 /// <param name="Endpoint">The push service's URL for this subscription.</param>
-/// <param name="ExpirationTime">Milliseconds since 1970, or null.</param>
 /// <param name="Keys">The user agent's keys.</param>
+/// <param name="ExpirationTime">Milliseconds since 1970, or null.</param>
 /// <param name="Replaces">The old endpoint of the same browser, if it changed.</param>
 /// <param name="ApplicationServerKey">The key that the browser subscribed with, base64url. If absent, a new endpoint takes the service's current one and a known one keeps its own.</param>
-internal sealed record PushSubscriptionJson(string Endpoint, double? ExpirationTime, PushSubscriptionKeysJson Keys, string? Replaces, string? ApplicationServerKey);
+internal sealed record PushSubscriptionJson(string Endpoint, PushSubscriptionKeysJson Keys, double? ExpirationTime = null, string? Replaces = null, string? ApplicationServerKey = null);
 
 /// <summary>What <see cref="PushSubscription"/> leaves aside of that body.</summary>
 /// <param name="Replaces">The old endpoint of the same browser, if it changed.</param>

@@ -14,6 +14,7 @@ public sealed class ProblemsTests
     [InlineData("GET", "api/subscriptions", HttpStatusCode.Unauthorized, "unauthenticated")]
     [InlineData("GET", "nowhere", HttpStatusCode.NotFound, "not_found")]
     [InlineData("PATCH", "api/subscriptions", HttpStatusCode.MethodNotAllowed, "method_not_allowed")]
+    [InlineData("PUT", "health/live", HttpStatusCode.MethodNotAllowed, "method_not_allowed")]
     [InlineData("POST", "api/receipts", HttpStatusCode.UnsupportedMediaType, "unsupported_media_type")]
     public async Task An_error_that_no_route_speaks_of_says_what_to_do(string method, string path, HttpStatusCode status, string code)
     {
@@ -89,6 +90,29 @@ public sealed class ProblemsTests
         Assert.All(operations.Values, operation => Assert.True(operation.GetProperty("responses").TryGetProperty("429", out _)));
         Assert.Equal(["GetVapidPublicKey", "PostReceipt"], operations.Where(operation => !operation.Value.TryGetProperty("security", out _)).Select(operation => operation.Key).Order(StringComparer.Ordinal));
         Assert.True(operations["ListSubscriptions"].GetProperty("responses").TryGetProperty("401", out _));
+    }
+
+    [Fact]
+    public async Task The_description_of_the_API_is_true_of_bodies_and_errors()
+    {
+        await using var service = await NotifyService.StartAsync();
+        using var http = new HttpClient { BaseAddress = service.Url };
+
+        var text = await http.GetStringAsync("openapi/v1.json", TestContext.Current.CancellationToken);
+
+        var document = JsonNode.Parse(text)!;
+        var schemas = document["components"]!["schemas"]!;
+        Assert.Equal(["messageId", "recipientIds", "title"], Names(schemas["MessagePosted"]!["required"]));
+        Assert.Equal(["endpoint", "keys"], Names(schemas["PushSubscriptionJson"]!["required"]));
+        Assert.Equal(["token", "event"], Names(schemas["ReceiptJson"]!["required"]));
+        Assert.Equal(["code"], Names(schemas["ProblemDetails"]!["required"]));
+        Assert.Equal(["null", "integer"], Names(schemas["MessagePosted"]!["properties"]!["ttlSeconds"]!["type"]));
+        Assert.Equal(["null", "number"], Names(schemas["PushSubscriptionJson"]!["properties"]!["expirationTime"]!["type"]));
+        Assert.DoesNotContain("MessagePosted.", text, StringComparison.Ordinal);
+        Assert.True(document["paths"]!["/api/subscriptions"]!["delete"]!["parameters"]![0]!["required"]!.GetValue<bool>());
+        Assert.All(new[] { "/api/subscriptions", "/api/messages", "/api/receipts" }, path => Assert.NotNull(document["paths"]![path]!["post"]!["responses"]!["415"]));
+
+        static IEnumerable<string> Names(JsonNode? list) => list!.AsArray().Select(name => name!.GetValue<string>());
     }
 
     private static async Task<JsonObject> ProblemAsync(HttpClient http, string method, string path, string accept)
