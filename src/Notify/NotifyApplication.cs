@@ -95,8 +95,11 @@ public static partial class NotifyApplication
     }
 
     /// <summary>The first address that the service listens on.</summary>
-    internal static Uri AddressOf(WebApplication app) =>
-        new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+    internal static Uri AddressOf(WebApplication app) => OnThisMachine(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+
+    /// <summary>A server may listen on every address; a client on this machine asks this one.</summary>
+    internal static Uri OnThisMachine(string url) => new(url.Replace("//+", "//localhost", StringComparison.Ordinal).Replace("//*", "//localhost", StringComparison.Ordinal)
+        .Replace("//0.0.0.0", "//localhost", StringComparison.Ordinal).Replace("//[::]", "//localhost", StringComparison.Ordinal));
 
     [LoggerMessage(LogLevel.Warning, "There is no setting {Key}, so it does nothing: is it mistyped? docs/configuration.md has all that there are")]
     private static partial void LogUnknownSetting(ILogger logger, string key);

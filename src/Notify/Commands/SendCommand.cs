@@ -111,10 +111,7 @@ internal static class SendCommand
         var url = configuration[WebHostDefaults.ServerUrlsKey] is { Length: > 0 } configured ? configured.Split(';')[0]
             : configuration[WebHostDefaults.HttpPortsKey] is { Length: > 0 } ports ? $"http://localhost:{ports.Split(';')[0]}"
             : NotifyApplication.DefaultUrl;
-
-        // A server may listen on every address; a client asks this machine.
-        return new Uri(url.Replace("//+", "//localhost", StringComparison.Ordinal).Replace("//*", "//localhost", StringComparison.Ordinal)
-            .Replace("//0.0.0.0", "//localhost", StringComparison.Ordinal).Replace("//[::]", "//localhost", StringComparison.Ordinal));
+        return NotifyApplication.OnThisMachine(url);
     }
 
     private static void Authenticate(HttpRequestMessage request, WebApplicationBuilder builder)
