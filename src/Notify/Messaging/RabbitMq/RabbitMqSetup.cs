@@ -20,7 +20,8 @@ internal static class RabbitMqSetup
         .AddHostedService(provider => provider.GetRequiredService<LaneStop>())
         .AddSingleton<PushSender, LanePushSender>()
         .AddSingleton<ListenedAcceptanceEvents>()
-        .AddHostedService<LaneCheck>();
+        .AddHostedService<LaneCheck>()
+        .AddReceiveEndpointObserver<ReconnectsEverySecond>();
 
     public static void UseNotifyRabbitMq(this IBusRegistrationConfigurator bus, RabbitMqAddress address, IConfiguration configuration)
     {
