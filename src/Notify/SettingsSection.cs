@@ -69,7 +69,12 @@ internal sealed record SettingsSection(string Name, Type Options)
 
         try
         {
-            return type == typeof(string) || TypeDescriptor.GetConverter(type).ConvertFromInvariantString(value) is var _;
+            if (type != typeof(string))
+            {
+                TypeDescriptor.GetConverter(type).ConvertFromInvariantString(value);
+            }
+
+            return true;
         }
         catch (Exception exception) when (exception is FormatException or ArgumentException or OverflowException)
         {

@@ -53,9 +53,9 @@ internal static class AuthenticationSetup
             });
 
         // Nothing is protected by the keys that ASP.NET's authentication brings along; the first of them would be made at the start, and left in the home directory.
-        foreach (var maker in services.Where(service => service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly).ToList())
+        foreach (var keyMaker in services.Where(service => service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly).ToList())
         {
-            services.Remove(maker);
+            services.Remove(keyMaker);
         }
 
         services.AddAuthorization(options => options.AddPolicies(environment.IsDevelopment()));

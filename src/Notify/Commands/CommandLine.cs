@@ -42,7 +42,7 @@ internal static class CommandLine
         }
         catch (Exception exception) when (exception is DbException or RetryLimitExceededException && StoreAway.IsSaidBy(exception))
         {
-            return await FailAsync("The database that ConnectionStrings__Notify names cannot be reached, or is not ready yet:", Messages(exception));
+            return await FailAsync("The database is away, or not ready yet, or elsewhere than ConnectionStrings__Notify says:", Messages(exception));
         }
         catch (Exception exception) when (exception is DbException or DbUpdateException)
         {

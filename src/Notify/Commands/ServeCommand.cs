@@ -8,22 +8,29 @@ internal static partial class ServeCommand
 {
     public static void AddTo(RootCommand root) => root.TakesConfiguration().SetAction(RunAsync);
 
-    // Says why a start failed, with a trace.
+    // It tells of a start that fails by a trace; what is worse than that, it tells all the same.
     private const string Host = "Microsoft.Extensions.Hosting.Internal.Host";
 
     private static async Task<int> RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         // Until it is ready, what goes wrong is told in a sentence (CommandLine).
         var isReady = false;
-        await using var app = NotifyApplication.Create(arguments.Configuration(), builder => builder.Logging.AddFilter(Host, level => isReady && level >= LogLevel.Information));
+        await using var app = NotifyApplication.Create(arguments.Configuration(), builder => builder.Logging.AddFilter(Host, level => level == LogLevel.Critical || (isReady && level >= LogLevel.Information)));
         CheckAddresses(app.Configuration[WebHostDefaults.ServerUrlsKey]);
         try
         {
             await app.StartAsync(cancellationToken);
         }
-        catch (IOException exception) when (exception.InnerException is AddressInUseException)
+        catch (Exception exception)
         {
-            throw new UsageException($"{exception.Message} Another Notify, or another program, listens there: end it, or set ASPNETCORE_URLS to another address, such as http://localhost:5090.");
+            // What has started by then would take the end for a failure of its own.
+            await app.StopAsync(CancellationToken.None);
+            if (exception is IOException { InnerException: AddressInUseException })
+            {
+                throw new UsageException($"{exception.Message} Another Notify, or another program, listens there: end it, or set ASPNETCORE_URLS to another address, such as http://localhost:5090.");
+            }
+
+            throw;
         }
 
         isReady = true;

@@ -49,6 +49,9 @@ public sealed partial class SendStage(
             case Turn.Superseded superseded:
                 await GiveUpAsync(inHand, superseded.Line, superseded.Attempts, status: null, PushFailureReasons.Superseded);
                 return;
+            case Turn.Made made:
+                await AdvanceAsync(inHand, made.Line);
+                return;
             case Turn.NotYet { Line: { } resting } notYet when notYet.Delay >= push.ExpiresAt - time.GetUtcNow():
                 // It would be stale by then; the next one waits in its place.
                 await GiveUpAsync(inHand, resting, notYet.Attempts, status: null, PushFailureReasons.TtlExpired, notYet.Delay);
@@ -193,7 +196,7 @@ public sealed partial class SendStage(
         }
     }
 
-    /// <returns>Whether it waits; else it was given up.</returns>
+    /// <returns>Whether it waits; else it was given up, or made before.</returns>
     private async Task<bool> RetryAsync(PushInHand inHand, WaitingLine? line, int attempts, PushOutcome.RetryLater later)
     {
         var push = inHand.Push;
@@ -217,8 +220,12 @@ public sealed partial class SendStage(
         }
 
         await EarlierOnesReportedAsync(inHand);
+        if (!await lines.HoldAsync(push, line, attempts, now + delay, inHand.IsNotOurs))
+        {
+            return false;
+        }
+
         metrics.Deferred(word);
-        await lines.HoldAsync(push, line, attempts, now + delay, inHand.IsNotOurs);
         await inHand.RedeliverAsync(attempts, delay);
         await inHand.PublishAsync(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now));
         return true;

@@ -20,6 +20,10 @@ public abstract record Turn
     /// <param name="Line">The line.</param>
     public sealed record Superseded(int Attempts, WaitingLine Line) : Turn;
 
+    /// <summary>It is at the head, and was made already: the next one's turn has come.</summary>
+    /// <param name="Line">The line.</param>
+    public sealed record Made(WaitingLine Line) : Turn;
+
     /// <summary>It is at the head, and has come before its time: hold it back again.</summary>
     /// <param name="Attempts">POSTs made so far.</param>
     /// <param name="Delay">How long.</param>

@@ -89,16 +89,18 @@ public sealed class WaitingLines : IAsyncDisposable
     /// <param name="attempts">POSTs made so far.</param>
     /// <param name="nextAttemptAt">When it is tried at the earliest.</param>
     /// <param name="isNotOurs">The bus gives it to others: nothing is written of it any more.</param>
+    /// <returns>False if there is nothing to wait for: the push was accepted before.</returns>
     /// <exception cref="WaitingLineException">The store is away.</exception>
     /// <exception cref="OperationCanceledException">It is not ours.</exception>
-    public Task HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt, CancellationToken isNotOurs)
+    public async Task<bool> HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt, CancellationToken isNotOurs)
     {
         // The writer is at many a trace.
-        var traceParent = Activity.Current?.Id;
-        return _writer.WriteAsync(push.SubscriptionId, line is null
+        var (waits, traceParent) = (true, Activity.Current?.Id);
+        await _writer.WriteAsync(push.SubscriptionId, line is null
             ? async db =>
             {
-                if (await IsAcceptedAsync(db, push))
+                waits = !await IsAcceptedAsync(db, push);
+                if (!waits)
                 {
                     return;
                 }
@@ -121,6 +123,7 @@ public sealed class WaitingLines : IAsyncDisposable
                 // Whatever was released behind it will find it waiting and lie down again; so it is tried out with fewer.
                 .SetProperty(row => row.ReleasedThrough, line.Head)
                 .SetProperty(row => row.ReleaseNext, 1)), isNotOurs);
+        return waits;
     }
 
     /// <summary>Takes the push at the head, which is done with, out of its line.</summary>
@@ -246,6 +249,11 @@ public sealed class WaitingLines : IAsyncDisposable
     private async Task<Turn> GoAsync(WaitingLine line, SubscriptionStamp? subscription, SendPush push, CancellationToken cancellationToken)
     {
         await using var db = await _store.CreateDbContextAsync(cancellationToken);
+        if (await IsAcceptedAsync(db, push))
+        {
+            return new Turn.Made(line);
+        }
+
         var others = push.Topic is null ? [] : await OthersOfTopic(db, push, line).Select(row => row.Command).ToListAsync(cancellationToken);
         return others.Exists(command => Supersedes(Parse(command), push)) ? new Turn.Superseded(line.Attempts, line) : new Turn.Go(line.Attempts, line, subscription);
     }
@@ -276,7 +284,7 @@ public sealed class WaitingLines : IAsyncDisposable
         return isGone ? null : superseded is null ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded);
     }
 
-    // It was made, and its worker was lost before that was acknowledged, or cut off while it tried once more. Those that wait, or were made since, are newer.
+    // It was made, and its worker was lost before that was acknowledged, or cut off while it tried once more. Those that wait, or were made since, are newer. Without the log nobody knows.
     private static Task<bool> IsAcceptedAsync(NotifyDbContext db, SendPush push) =>
         db.Deliveries.AnyAsync(delivery => delivery.MessageId == push.MessageId && delivery.SubscriptionId == push.SubscriptionId && delivery.State == DeliveryState.Accepted);
 

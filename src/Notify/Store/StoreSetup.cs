@@ -75,7 +75,7 @@ internal static class StoreSetup
         return db.Model;
     });
 
-    internal static DbContextOptionsBuilder UseNotifySqlite(this DbContextOptionsBuilder options, string connectionString, bool busForgets = true) =>
+    internal static DbContextOptionsBuilder UseNotifySqlite(this DbContextOptionsBuilder options, string connectionString, bool busForgets) =>
         options.UseSqlite(connectionString).AddInterceptors(new SqlitePragmas(busForgets));
 
     internal static DbContextOptionsBuilder UseNotifyPostgreSql(this DbContextOptionsBuilder options, string? connectionString) =>
@@ -109,7 +109,7 @@ internal static class StoreSetup
 /// <summary>For <c>dotnet ef</c>, which generates migrations; see CONTRIBUTING.md.</summary>
 internal sealed class DesignTimeFactory : IDesignTimeDbContextFactory<SqliteNotifyDbContext>, IDesignTimeDbContextFactory<PostgreSqlNotifyDbContext>, IDesignTimeDbContextFactory<SqlServerNotifyDbContext>
 {
-    SqliteNotifyDbContext IDesignTimeDbContextFactory<SqliteNotifyDbContext>.CreateDbContext(string[] args) => new(Options<SqliteNotifyDbContext>(options => options.UseNotifySqlite("Data Source=:memory:")));
+    SqliteNotifyDbContext IDesignTimeDbContextFactory<SqliteNotifyDbContext>.CreateDbContext(string[] args) => new(Options<SqliteNotifyDbContext>(options => options.UseNotifySqlite("Data Source=:memory:", busForgets: true)));
 
     PostgreSqlNotifyDbContext IDesignTimeDbContextFactory<PostgreSqlNotifyDbContext>.CreateDbContext(string[] args) => new(Options<PostgreSqlNotifyDbContext>(options => options.UseNotifyPostgreSql("Host=nowhere")));
 

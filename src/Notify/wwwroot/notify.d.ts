@@ -102,7 +102,10 @@ export declare function configure(options: Options): void;
 /** What this browser lacks, if anything, to receive push messages. */
 export declare function isSupported(): Support;
 
-/** How things stand, without asking the user or the network anything. */
+/**
+ * How things stand, without asking the user or the network anything.
+ * @throws {NotifyError}
+ */
 export declare function state(options?: Options): Promise<State>;
 
 /**

@@ -213,12 +213,15 @@ async function unsubscribeNow(settled) {
   const subscription = await subscriptionOf(registration);
   // The browser may have dropped it unasked, and the service not know yet.
   const endpoint = subscription?.endpoint ?? (await settings.read(registration.scope))?.endpoint;
-  // First, so that whatever fails below nothing subscribes this browser again.
-  await settings.write(registration.scope, undefined);
   try {
-    if (endpoint) await remove(settled, endpoint);
+    // First, so that whatever fails below nothing subscribes this browser again.
+    await settings.write(registration.scope, undefined);
   } finally {
-    if (subscription) await end(registration, subscription);
+    try {
+      if (endpoint) await remove(settled, endpoint);
+    } finally {
+      if (subscription) await end(registration, subscription);
+    }
   }
   return Boolean(subscription);
 }
@@ -287,7 +290,9 @@ function known(options) {
 }
 
 async function findRegistration({ scope }) {
-  const registration = await navigator.serviceWorker.getRegistration(scope).catch((cause) => { throw storageBlocked(cause); });
+  const registration = await inTime(navigator.serviceWorker.getRegistration(scope)).catch((cause) => {
+    throw isStorageBlocked() ? storageBlocked(cause) : new NotifyError("service_worker_failed", "The service worker could not be looked for.", { cause });
+  });
   // The browser answers with the closest scope, which may be another part of the application.
   return registration?.scope === scope ? registration : undefined;
 }
@@ -354,7 +359,7 @@ function storageBlocked(cause) {
   return new NotifyError("storage_blocked", "The browser lets this site keep no data, which push messages need.", { cause });
 }
 
-// All others say so only when they are used.
+// All other stores of a site say so only when they are used.
 function isStorageBlocked() {
   try {
     void globalThis.localStorage;
@@ -390,9 +395,9 @@ const settings = {
   async run(mode, action) {
     let database;
     try {
-      database = await finished(Object.assign(indexedDB.open("notify", 1), {
+      database = await inTime(finished(Object.assign(indexedDB.open("notify", 1), {
         onupgradeneeded: ({ target }) => target.result.createObjectStore("settings"),
-      }));
+      })));
       return await finished(action(database.transaction("settings", mode).objectStore("settings")));
     } catch (cause) {
       throw storageBlocked(cause);

@@ -206,7 +206,7 @@ async function call(method, path, body) {
 
 // Runs an action of a button: the button waits, an error is shown.
 async function attempt(button, action) {
-  const hadFocus = document.activeElement === button;
+  const hadFocus = document.activeElement === button && button instanceof HTMLButtonElement;
   $("problem").hidden = true;
   button.disabled = true;
   try {

@@ -166,7 +166,7 @@ internal static class Embedded
     private static DbContextOptions<SqliteNotifyDbContext> Options(string database)
     {
         var options = new DbContextOptionsBuilder<SqliteNotifyDbContext>();
-        options.UseNotifySqlite($"Data Source={database}");
+        options.UseNotifySqlite($"Data Source={database}", busForgets: true);
         return options.Options;
     }
 

@@ -95,6 +95,7 @@ public abstract class PageTests(BrowserKind kind) : BrowserTest(kind)
         await WaitForFocusAsync("#unsubscribe");
         await Browser.ClickAsync("#unsubscribe");
         await WaitForFocusAsync("#subscribe");
+        await Browser.WaitUntilAsync("!document.querySelector('#subscriptions li')");
         await Browser.ClickAsync("#subscribe");
         await Browser.ClickAsync("#subscriptions button");
         await WaitForFocusAsync("#subscriptions-heading");

@@ -16,6 +16,7 @@ public sealed class ServerRenderingTests : IDisposable
         var ended = await NodeProgram.EvaluateAsync(
             """
             import assert from "node:assert/strict";
+            delete globalThis.navigator; // Node has one from 21 on.
             const notify = await import(process.argv[1]);
             notify.configure({ headers: {} });
             notify.onMessage(() => {})();

@@ -8,7 +8,7 @@ public sealed class ReconnectTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>MassTransit tells of each wait before it tries again with another one ("Retrying 00:00:03"), which grows with every try and never shrinks.</summary>
+    /// <summary>MassTransit tells of each wait that grows with every try and never shrinks: "Retrying 00:00:06".</summary>
     [Theory]
     [InlineData(RabbitMqVersion.V3)]
     [InlineData(RabbitMqVersion.V4)]

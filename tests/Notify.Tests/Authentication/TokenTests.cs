@@ -2,6 +2,9 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.IdentityModel.Tokens;
 using Notify.WebPush;
 
@@ -35,6 +38,10 @@ public sealed class TokenTests(ProductionService shared) : IClassFixture<Product
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     public void Dispose() => _http.Dispose();
+
+    [Fact]
+    public void Nothing_makes_keys_at_the_start_to_leave_them_in_the_home_directory() =>
+        Assert.DoesNotContain(shared.Service.Services.GetServices<IHostedService>(), service => service.GetType().Assembly == typeof(IDataProtectionBuilder).Assembly);
 
     [Fact]
     public async Task A_token_names_the_user_by_its_sub_claim() => Assert.Equal(HttpStatusCode.OK, await GetAsync(Tokens.Signed()));

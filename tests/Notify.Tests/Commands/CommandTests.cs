@@ -184,14 +184,16 @@ public sealed class CommandTests
     [InlineData("Notify__Transport", "Kafka")]
     [InlineData("ConnectionStrings__Notify", "Data Sorce=x")]
     [InlineData("ConnectionStrings__Notify", "Data Source=/nowhere/at/all/notify.db")]
-    [InlineData("ConnectionStrings__Notify", "Data Source=/etc/hostname")]
+    [InlineData("ConnectionStrings__Notify", "Data Source=text.db")]
     [InlineData("Notify__Transport", "1")]
     [InlineData("Notify__LocalPushService__Url", "http://localhost:0/path")]
     [InlineData("ASPNETCORE_URLS", "foo")]
     [InlineData("ASPNETCORE_URLS", "http://localhost:99999")]
     public async Task A_setting_that_cannot_be_used_ends_in_a_sentence(string key, string value)
     {
-        var run = await NotifyProcess.RunAsync(new Dictionary<string, string> { ["Notify__LocalPushService__Url"] = "http://localhost:0", ["ASPNETCORE_URLS"] = "http://127.0.0.1:0", [key] = value });
+        var run = await NotifyProcess.RunAsync(
+            new Dictionary<string, string> { ["Notify__LocalPushService__Url"] = "http://localhost:0", ["ASPNETCORE_URLS"] = "http://127.0.0.1:0", [key] = value },
+            folder => File.WriteAllText(Path.Combine(folder, "text.db"), "This is no database. It is only a text."));
 
         Assert.Equal(1, run.ExitCode);
         Assert.Contains(key, run.Error, StringComparison.Ordinal);

@@ -64,8 +64,20 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         }
 
         Assert.IsType(waits ? typeof(Turn.StoodInLine) : typeof(Turn.Overtaken), await TurnAsync(push));
-        await _lines.HoldAsync(first, null, attempts: 1, In10Seconds, CancellationToken.None);
+        Assert.Equal(waits, await _lines.HoldAsync(first, null, attempts: 1, In10Seconds, CancellationToken.None));
         Assert.IsType(waits ? typeof(Turn.Go) : typeof(Turn.Overtaken), await TurnAsync(first, attemptsInLine: 1));
+    }
+
+    [Fact]
+    public async Task A_head_that_was_accepted_elsewhere_is_not_made_again()
+    {
+        var head = await HeadAsync();
+        await using (var db = _store.Open())
+        {
+            await db.WriteOutcomesAsync([new Delivery { MessageId = head.MessageId, SubscriptionId = head.SubscriptionId, UserId = head.UserId, State = DeliveryState.Accepted, Attempts = 1 }], [], Cancellation);
+        }
+
+        Assert.IsType<Turn.Made>(await TurnAsync(head, attemptsInLine: 1));
     }
 
     [Fact]

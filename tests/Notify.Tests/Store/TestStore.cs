@@ -28,7 +28,7 @@ public sealed class TestStore : IAsyncDisposable
         {
             StoreKind.PostgreSql => services.Add<PostgreSqlNotifyDbContext>(options => options.UseNotifyPostgreSql(ConnectionString).AddInterceptors(interceptors)),
             StoreKind.SqlServer => services.Add<SqlServerNotifyDbContext>(options => options.UseNotifySqlServer(ConnectionString).AddInterceptors(interceptors)),
-            _ => services.Add<SqliteNotifyDbContext>(options => options.UseNotifySqlite(ConnectionString).AddInterceptors(interceptors)),
+            _ => services.Add<SqliteNotifyDbContext>(options => options.UseNotifySqlite(ConnectionString, busForgets: true).AddInterceptors(interceptors)),
         };
         _services = services.BuildServiceProvider();
     }

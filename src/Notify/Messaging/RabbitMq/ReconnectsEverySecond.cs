@@ -1,13 +1,14 @@
 using MassTransit;
+using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
 namespace Notify.Messaging.RabbitMq;
 
 /// <summary>
-/// Has each endpoint that has lost the broker try again after a second. MassTransit waits three seconds the first time and three more each further time, up to thirty, and never begins anew: after one
-/// outage of a minute every restart of the broker would cost half a minute, for as long as the process lives.
+/// Has each endpoint that has lost the broker try again after a second. MassTransit waits longer with each try, up to half a minute, and never begins anew: after one outage of a minute every
+/// restart of the broker would cost half a minute, for as long as the process lives.
 /// </summary>
-/// <remarks>It counts what ends otherwise than by a cancellation (<c>ReceiveTransport.Run</c>), and what comes of telling its observers takes the place of what it told them.</remarks>
+/// <remarks>MassTransit (<c>ReceiveTransport.Run</c>) tells its observers why it failed, waits for their tasks, and counts the try unless it ends in a cancellation: a cancelled task makes it one.</remarks>
 internal sealed class ReconnectsEverySecond : IReceiveEndpointObserver
 {
     /// <inheritdoc />
@@ -23,6 +24,11 @@ internal sealed class ReconnectsEverySecond : IReceiveEndpointObserver
     /// <inheritdoc />
     public Task Completed(ReceiveEndpointCompleted completed) => Task.CompletedTask;
 
-    // Another try with the same password would fare no better.
-    private static bool IsRefused(Exception? exception) => exception is not null && (exception is AuthenticationFailureException || IsRefused(exception.InnerException));
+    // What the broker refuses is as MassTransit has it: with a wrong password it ends the endpoint, with a queue that is declared otherwise or may not be used it waits longer each time.
+    private static bool IsRefused(Exception? exception) => exception switch
+    {
+        null => false,
+        AuthenticationFailureException or OperationInterruptedException { ShutdownReason.ReplyCode: Constants.AccessRefused or Constants.NotFound or Constants.ResourceLocked or Constants.PreconditionFailed } => true,
+        _ => IsRefused(exception.InnerException),
+    };
 }
