@@ -50,7 +50,7 @@ internal static class CommandLine
         }
         catch (Exception exception) when (exception is IOException or SocketException or FormatException or ArgumentException or InvalidOperationException)
         {
-            // What settings bring about that only their use can show: an address that is not here, a database that cannot be opened, a number that is none.
+            // What settings bring about that only their use can show: an address that is not here, a file that cannot be read, a number that is none.
             return await FailAsync("Notify cannot do that with its present settings:", Messages(exception));
         }
     }

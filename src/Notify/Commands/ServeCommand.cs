@@ -23,8 +23,8 @@ internal static partial class ServeCommand
         }
         catch (Exception exception)
         {
-            // What has started by then would take the end for a failure of its own.
-            await app.StopAsync(CancellationToken.None);
+            // What has started by then would take the end for a failure of its own; and why the start failed is what counts.
+            await app.StopAsync(CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (exception is IOException { InnerException: AddressInUseException })
             {
                 throw new UsageException($"{exception.Message} Another Notify, or another program, listens there: end it, or set ASPNETCORE_URLS to another address, such as http://localhost:5090.");
