@@ -16,6 +16,9 @@ switch (args)
     case ["large-audience", .. var options]:
         await LargeAudience.RunAsync(options);
         return 0;
+    case ["outage", .. var options]:
+        await Outage.RunAsync(options);
+        return 0;
     case ["growth", .. var options]:
         await Growth.RunAsync(options);
         return 0;

@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using Notify.WebPush;
 
 namespace Notify.Benchmarks.Load;
 
@@ -46,38 +44,18 @@ internal static class Latency
         }
     }
 
-    // Events are published when they are due, whether or not the others have arrived.
     private static async Task<List<double>> MeasureAsync(LoadStage stage, double rate, int seconds)
     {
-        var events = (int)(rate * seconds / Measurement.Recipients / PerUser);
         var received = stage.Push.Received();
-        await using var channel = await stage.OpenChannelAsync();
-        var started = Stopwatch.GetTimestamp();
-        var confirmed = new List<Task<(string Topic, DateTimeOffset At)>>();
-        for (var i = 0; i < events; i++)
-        {
-            var due = TimeSpan.FromSeconds(i * (double)seconds / events) - Stopwatch.GetElapsedTime(started);
-            if (due > TimeSpan.FromMilliseconds(1))
-            {
-                await Task.Delay(due);
-            }
-
-            confirmed.Add(PublishAsync(i));
-        }
-
-        var times = (await Task.WhenAll(confirmed)).ToDictionary(known => known.Topic, known => known.At);
-        await stage.Push.ReceivedAsync(received + (events * Measurement.Recipients * PerUser));
-        var answers = await stage.Push.AnswersAsync();
-        return [.. times.SelectMany(known => answers[known.Key].Select(answered => Math.Max(0, (answered - known.Value).TotalMilliseconds))).Order()];
-
-        async Task<(string Topic, DateTimeOffset At)> PublishAsync(int index)
-        {
-            var first = index * Measurement.Recipients;
-            var posted = LoadStage.NewEvent([.. Enumerable.Range(first, Measurement.Recipients).Select(user => LoadStage.UserOf(user % Users))]);
-            await LoadStage.PublishAsync(channel, posted);
-            return (PushTopic.From($"{posted.MessageId}"), DateTimeOffset.UtcNow);
-        }
+        var times = await stage.PublishAtAsync(rate, seconds);
+        await stage.Push.ReceivedAsync(received + (times.Count * Measurement.Recipients * PerUser));
+        return Of(times, await stage.Push.AnswersAsync());
     }
 
-    private static double At(List<double> sorted, double share) => sorted[Math.Min(sorted.Count - 1, (int)(sorted.Count * share))];
+    /// <summary>Milliseconds from each event's confirm to the answers to its pushes, in ascending order.</summary>
+    public static List<double> Of(IReadOnlyDictionary<string, DateTimeOffset> confirmed, ILookup<string, DateTimeOffset> answers) =>
+        [.. confirmed.SelectMany(known => answers[known.Key].Select(answered => Math.Max(0, (answered - known.Value).TotalMilliseconds))).Order()];
+
+    /// <summary>The least of them than which so large a share is not more.</summary>
+    public static double At(List<double> sorted, double share) => sorted[Math.Min(sorted.Count - 1, (int)(sorted.Count * share))];
 }

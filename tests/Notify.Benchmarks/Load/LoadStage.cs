@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -49,12 +50,12 @@ internal sealed class LoadStage : IAsyncDisposable
     /// <summary>Lanes of the send stage.</summary>
     public int Lanes { get; set; } = 8;
 
-    public static async Task<LoadStage> StartAsync(int users, int perUser, int pushServices = 1)
+    public static async Task<LoadStage> StartAsync(int users, int perUser, int pushServices = 1, bool mayFail = false)
     {
         var server = await PostgreSqlServer.StartAsync(CancellationToken.None);
         var broker = await RabbitMqBroker.StartAsync(RabbitMqVersion.V4, CancellationToken.None, asItComes: true);
         var connection = await new ConnectionFactory { Uri = broker.AmqpUri }.CreateConnectionAsync();
-        var stage = new LoadStage(broker, server, await server.NewDatabaseAsync(), await NginxPushService.StartAsync(pushServices), connection);
+        var stage = new LoadStage(broker, server, await server.NewDatabaseAsync(), await NginxPushService.StartAsync(pushServices, mayFail), connection);
         await using var db = stage.OpenStore();
         await db.Database.MigrateAsync();
         await stage.SubscribeAsync(users, perUser);
@@ -114,6 +115,35 @@ internal sealed class LoadStage : IAsyncDisposable
         await using var channel = await OpenChannelAsync();
         await Parallel.ForEachAsync(Enumerable.Range(0, events), new ParallelOptions { MaxDegreeOfParallelism = 100 }, (index, _) =>
             PublishAsync(channel, NewEvent([.. Enumerable.Range(index * recipients, recipients).Select(user => UserOf(user % Users))]), toNode));
+    }
+
+    /// <summary>Publishes events of ten recipients for so many pushes a second, each when it is due, whether or not others have arrived.</summary>
+    /// <returns>When each was confirmed, by the topic of its pushes.</returns>
+    public async Task<IReadOnlyDictionary<string, DateTimeOffset>> PublishAtAsync(double rate, int seconds)
+    {
+        await using var channel = await OpenChannelAsync();
+        var events = (int)(rate * seconds / Measurement.Recipients / PerUser);
+        var started = Stopwatch.GetTimestamp();
+        var confirmed = new List<Task<(string Topic, DateTimeOffset At)>>();
+        for (var index = 0; index < events; index++)
+        {
+            var due = TimeSpan.FromSeconds(index * (double)seconds / events) - Stopwatch.GetElapsedTime(started);
+            if (due > TimeSpan.FromMilliseconds(1))
+            {
+                await Task.Delay(due);
+            }
+
+            confirmed.Add(PublishAsync(index * Measurement.Recipients));
+        }
+
+        return (await Task.WhenAll(confirmed)).ToDictionary(known => known.Topic, known => known.At);
+
+        async Task<(string Topic, DateTimeOffset At)> PublishAsync(int first)
+        {
+            var posted = NewEvent([.. Enumerable.Range(first, Measurement.Recipients).Select(user => UserOf(user % Users))]);
+            await LoadStage.PublishAsync(channel, posted);
+            return (PushTopic.From($"{posted.MessageId}"), DateTimeOffset.UtcNow);
+        }
     }
 
     /// <summary>A channel on which publishing returns with the confirm.</summary>

@@ -18,12 +18,21 @@ internal sealed class NginxPushService : IAsyncDisposable
     private readonly byte[] _buffer = new byte[64 * 1024];
     private readonly Process _process;
     private readonly FileStream _log;
+
+    // Nobody takes a connection from here, but the kernel: what is sent to it stays without an answer.
+    private readonly TcpListener? _nobody;
     private long _received;
 
-    private NginxPushService(int[] ports)
+    private NginxPushService(int[] ports, bool mayFail)
     {
         Origins = [.. ports.Select(port => new Uri($"https://localhost:{port}"))];
         WriteCertificate();
+        if (mayFail)
+        {
+            _nobody = new TcpListener(IPAddress.Loopback, 0);
+            _nobody.Start(4096);
+        }
+
         File.WriteAllText(Path.Combine(_folder.FullName, "nginx.conf"), Configuration(ports));
         _process = Process.Start(new ProcessStartInfo("setsid", ["nginx", "-p", _folder.FullName, "-c", "nginx.conf", "-e", "error.log"]))!;
         _log = new FileStream(LogFile, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite);
@@ -41,10 +50,12 @@ internal sealed class NginxPushService : IAsyncDisposable
     private string LogFile => Path.Combine(_folder.FullName, "pushes.log");
 
     /// <summary>Starts so many push services.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="mayFail">Whether <see cref="Fail"/> is to be had, for which each push costs two looks at files.</param>
     /// <exception cref="IOException">It did not start.</exception>
-    public static Task<NginxPushService> StartAsync(int count = 1) => LoopbackPorts.UseAsync(count, async ports =>
+    public static Task<NginxPushService> StartAsync(int count = 1, bool mayFail = false) => LoopbackPorts.UseAsync(count, async ports =>
     {
-        var service = new NginxPushService(ports);
+        var service = new NginxPushService(ports, mayFail);
         for (var attempt = 0; ; attempt++)
         {
             try
@@ -97,12 +108,30 @@ internal sealed class NginxPushService : IAsyncDisposable
         }
     }
 
-    /// <summary>When each push was answered, by its topic; of pushes that share one, all.</summary>
-    public async Task<ILookup<string, DateTimeOffset>> AnswersAsync()
+    /// <summary>When each push was answered with 201, by its topic; of pushes that share one, all.</summary>
+    /// <param name="origin">By this one of the push services alone; by all of them if null.</param>
+    public async Task<ILookup<string, DateTimeOffset>> AnswersAsync(Uri? origin = null)
     {
         using var reader = new StreamReader(new FileStream(LogFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-        return (await reader.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')).ToLookup(
-            fields => fields[1], fields => DateTimeOffset.UnixEpoch.AddSeconds(double.Parse(fields[0], CultureInfo.InvariantCulture)));
+        return (await reader.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '))
+            .Where(fields => fields[3] == "201" && (origin is null || fields[2] == $"{origin.Port}"))
+            .ToLookup(fields => fields[1], fields => DateTimeOffset.UnixEpoch.AddSeconds(double.Parse(fields[0], CultureInfo.InvariantCulture)));
+    }
+
+    /// <summary>From now on one of the push services fails, or does no more.</summary>
+    public void Fail(Uri origin, PushServiceFault fault)
+    {
+        foreach (var each in Enum.GetValues<PushServiceFault>().Where(each => each != PushServiceFault.None))
+        {
+            if (each == fault)
+            {
+                File.WriteAllText(FaultFile(origin.Port, each), "");
+            }
+            else
+            {
+                File.Delete(FaultFile(origin.Port, each));
+            }
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -114,18 +143,20 @@ internal sealed class NginxPushService : IAsyncDisposable
         }
 
         _process.Dispose();
+        _nobody?.Dispose();
         await _log.DisposeAsync();
         _folder.Delete(recursive: true);
     }
 
     // 'return' alone would answer before it has read the body: mirror has it read, empty_gif refuses the POST, and that becomes 201.
-    private static string Configuration(int[] ports) => $$"""
+    private string Configuration(int[] ports) => $$"""
         daemon off;
+        {{(_nobody is null ? "" : $"user {Environment.UserName};")}}
         worker_processes 1;
         pid nginx.pid;
         events { worker_connections 4096; }
         http {
-          log_format answers '$msec $http_topic';
+          log_format answers '$msec $http_topic $server_port $status';
           access_log pushes.log answers buffer=64k flush=10ms;
           server_tokens off;
           client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
@@ -133,9 +164,17 @@ internal sealed class NginxPushService : IAsyncDisposable
           ssl_certificate server.pem;
           ssl_certificate_key server.key;
           ssl_session_cache shared:tls:1m;
-          {{string.Concat(ports.Select(port => $"server {{ listen 127.0.0.1:{port} ssl http2; location / {{ mirror /read; empty_gif; error_page 405 =201 @taken; }} location = /read {{ internal; return 204; }} location @taken {{ return 201; }} }}\n"))}}
+          {{string.Concat(ports.Select(port => $"server {{ listen 127.0.0.1:{port} ssl http2; {Faults(port)} location / {{ mirror /read; empty_gif; error_page 405 =201 @taken; }} location = /read {{ internal; return 204; }} location @taken {{ return 201; }} }}\n"))}}
         }
         """;
+
+    private string Faults(int port) => _nobody is null ? "" : $$"""
+        if (-f {{FaultFile(port, PushServiceFault.Unavailable)}}) { return 503; }
+        if (-f {{FaultFile(port, PushServiceFault.NoAnswer)}}) { rewrite ^ /nobody last; }
+        location = /nobody { internal; proxy_pass http://{{_nobody.LocalEndpoint}}; proxy_read_timeout 10m; }
+        """;
+
+    private string FaultFile(int port, PushServiceFault fault) => Path.Combine(_folder.FullName, $"{port}.{fault}");
 
     private void WriteCertificate()
     {
@@ -150,4 +189,17 @@ internal sealed class NginxPushService : IAsyncDisposable
         File.WriteAllText(CertificateFile, certificate.ExportCertificatePem());
         File.WriteAllText(Path.Combine(_folder.FullName, "server.key"), key.ExportPkcs8PrivateKeyPem());
     }
+}
+
+/// <summary>How a push service fails.</summary>
+internal enum PushServiceFault
+{
+    /// <summary>Not at all.</summary>
+    None,
+
+    /// <summary>It answers 503.</summary>
+    Unavailable,
+
+    /// <summary>It takes a push and does not answer.</summary>
+    NoAnswer,
 }
