@@ -194,6 +194,12 @@ public sealed partial class SendStage(
         {
             await ReportFailureAsync(inHand, older, attempts: 0, status: null, PushFailureReasons.Superseded);
         }
+
+        if (stood.Older.Count > 0)
+        {
+            // Told before, so that none goes without a word where the worker is killed in between.
+            await lines.TakeOutAsync(stood.Older, inHand.IsNotOurs);
+        }
     }
 
     /// <returns>Whether it waits; else it was given up, or made before.</returns>
@@ -257,12 +263,7 @@ public sealed partial class SendStage(
             return;
         }
 
-        foreach (var waiting in await lines.BehindAsync(line, inHand.CancellationToken))
-        {
-            await ReportFailureAsync(inHand, waiting, attempts: 0, status: null, reason);
-        }
-
-        await lines.DropAsync(line);
+        await lines.DropAsync(line, waiting => ReportFailureAsync(inHand, waiting, attempts: 0, status: null, reason), inHand.CancellationToken);
     }
 
     private Task ReportFailureAsync(PushInHand inHand, SendPush push, int attempts, int? status, string reason)

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Notify.Contracts;
 using Notify.Store;
 
 namespace Notify.Sending;
@@ -7,6 +8,13 @@ namespace Notify.Sending;
 /// <param name="Subscription">Whose it is, which revision, and its last acceptance; null if it is gone.</param>
 /// <param name="Line">Its line; null if nothing waits.</param>
 internal sealed record SubscriptionState(SubscriptionStamp? Subscription, WaitingLine? Line);
+
+/// <summary>The same, as it is for one push.</summary>
+/// <param name="Subscription">As there.</param>
+/// <param name="Line">As there.</param>
+/// <param name="AcceptedFor">If it is at the head, and the delivery log has it as accepted: the user that it was for. The subscription may have been another's then.</param>
+/// <param name="BehindOfTopic">If it is at the head, what waits behind it with its topic.</param>
+internal sealed record PushState(SubscriptionStamp? Subscription, WaitingLine? Line, string? AcceptedFor, IReadOnlyList<WaitingPush> BehindOfTopic);
 
 /// <summary>A subscription's owner, its revision, and when it last took a push.</summary>
 /// <param name="UserId">The owner.</param>
@@ -34,10 +42,10 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
         _questions = new Gathering<Question>(MostAtOnce, AnswerAsync, Linger);
     }
 
-    /// <summary>The subscription's state.</summary>
-    public Task<SubscriptionState> FindAsync(Guid subscriptionId)
+    /// <summary>The state of a push's subscription.</summary>
+    public Task<PushState> FindAsync(SendPush push)
     {
-        var question = new Question(subscriptionId);
+        var question = new Question(PushKey.Of(push));
         _questions.Add(question);
         return question.Answer.Task;
     }
@@ -52,11 +60,11 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
     {
         try
         {
-            var ids = questions.Select(question => question.SubscriptionId).Distinct().ToList();
-            var states = await _outage.WaitOutAsync(() => _store.UseAsync(db => db.FindSubscriptionStatesAsync(ids)));
+            var pushes = questions.Select(question => question.Push).Distinct().ToList();
+            var states = await _outage.WaitOutAsync(() => _store.UseAsync(db => FindAsync(db, pushes)));
             foreach (var question in questions)
             {
-                question.Answer.SetResult(states[question.SubscriptionId]);
+                question.Answer.SetResult(states[question.Push]);
             }
         }
         catch (Exception exception)
@@ -68,8 +76,23 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
         }
     }
 
-    private sealed record Question(Guid SubscriptionId)
+    private static async Task<Dictionary<PushKey, PushState>> FindAsync(NotifyDbContext db, List<PushKey> pushes)
     {
-        public TaskCompletionSource<SubscriptionState> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        var states = await db.FindSubscriptionStatesAsync([.. pushes.Select(push => push.SubscriptionId).Distinct()]);
+        var heads = pushes.FindAll(push => states[push.SubscriptionId].Line?.HeadMessageId == push.MessageId);
+        var accepted = await db.FindAcceptedAsync(heads);
+        var ofTopic = await db.FindWaitingOfTopicAsync(heads);
+        return pushes.ToDictionary(push => push, push =>
+        {
+            var (subscription, line) = states[push.SubscriptionId];
+            return line?.HeadMessageId == push.MessageId
+                ? new PushState(subscription, line, accepted.GetValueOrDefault((push.SubscriptionId, push.MessageId)), [.. ofTopic[push.SubscriptionId].Where(row => row.Position > line.Head)])
+                : new PushState(subscription, line, AcceptedFor: null, []);
+        });
+    }
+
+    private sealed record Question(PushKey Push)
+    {
+        public TaskCompletionSource<PushState> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

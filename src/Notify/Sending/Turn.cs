@@ -32,7 +32,7 @@ public abstract record Turn
 
     /// <summary>Others wait, and it has been put at the end.</summary>
     /// <param name="NextAttemptAt">When the line moves at the earliest.</param>
-    /// <param name="Older">Older pushes of its topic, which it has superseded: they are out of the line.</param>
+    /// <param name="Older">Older pushes of its topic, which it has superseded: to be told of, and taken out of the line.</param>
     public sealed record StoodInLine(DateTimeOffset NextAttemptAt, IReadOnlyList<SendPush> Older) : Turn;
 
     /// <summary>There is nothing to do: its row will bring it back, or it was done with, or tried again, before this copy came.</summary>

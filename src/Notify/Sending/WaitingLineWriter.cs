@@ -1,12 +1,12 @@
 using Microsoft.EntityFrameworkCore;
+using Notify.Contracts;
 using Notify.Store;
 
 namespace Notify.Sending;
 
 /// <summary>
-/// Writes to the waiting lines for many callers in one transaction: while one is under way the next ones gather. Each caller is answered
-/// when its rows are committed. When a push service is down, rows come by the thousand, and a transaction each would make them queue for the
-/// database.
+/// Writes to the waiting lines for many callers in one transaction, and by as many statements as one would take: while one is under way the next ones gather. Each caller is answered
+/// when its rows are committed. When a push service is down, rows come by the thousand, and would otherwise queue for the database, and in their lanes the pushes to others behind them.
 /// </summary>
 internal sealed class WaitingLineWriter : IAsyncDisposable
 {
@@ -23,22 +23,32 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
         _writes = new Gathering<Write>(MostAtOnce, WriteAsync);
     }
 
-    /// <summary>Writes to one subscription's line; the work may be done again where the transaction it was in failed.</summary>
+    /// <summary>Writes to one subscription's line.</summary>
     /// <param name="subscriptionId">The line's.</param>
-    /// <param name="work">What to write.</param>
+    /// <param name="push">The push that <paramref name="change"/> asks about; null if it asks about none.</param>
+    /// <param name="change">What to write; it is done again where the transaction it was in failed.</param>
     /// <param name="isCalledOff">It is not begun once this is so, and not again.</param>
     /// <exception cref="WaitingLineException">The work is at fault, or the process ends while the store is away.</exception>
     /// <exception cref="OperationCanceledException">It was called off before.</exception>
-    public Task WriteAsync(Guid subscriptionId, Func<NotifyDbContext, Task> work, CancellationToken isCalledOff)
+    public Task WriteAsync(Guid subscriptionId, SendPush? push, Action<LinesAtHand> change, CancellationToken isCalledOff)
     {
-        var write = new Write(subscriptionId, work, isCalledOff);
+        var write = new Write(subscriptionId, push is null ? null : PushKey.Of(push), change, isCalledOff);
         _writes.Add(write);
         return write.Done.Task;
     }
 
     public ValueTask DisposeAsync() => _writes.DisposeAsync();
 
-    private async Task WriteAsync(IReadOnlyList<Write> batch)
+    private async Task WriteAsync(IReadOnlyList<Write> writes)
+    {
+        // A second one of a line, by a worker that was cut off from the bus, must see what the first has written.
+        foreach (var batch in writes.GroupBy(write => write.SubscriptionId).SelectMany(line => line.Index()).GroupBy(each => each.Index, each => each.Item).OrderBy(batch => batch.Key))
+        {
+            await WriteBatchAsync([.. batch]);
+        }
+    }
+
+    private async Task WriteBatchAsync(IReadOnlyList<Write> batch)
     {
         var failure = await FailureOfAsync(batch, patiently: true);
         if (failure is not null && batch.Count > 1 && await IsThereAsync())
@@ -101,22 +111,23 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
             {
                 // A worker that was cut off from the bus may still be at a line that is this one's by now.
                 await db.LockAllAsync(batch.Select(write => $"line/{write.SubscriptionId}"), CancellationToken.None);
+                var lines = await LinesAtHand.ReadAsync(db, [.. batch.Select(write => write.SubscriptionId)], [.. batch.Select(write => write.Push).OfType<PushKey>()]);
                 foreach (var write in batch)
                 {
                     write.WasCalledOff = write.IsCalledOff.IsCancellationRequested;
                     if (!write.WasCalledOff)
                     {
-                        await write.Work(db);
-                        db.ChangeTracker.Clear();
+                        write.Change(lines);
                     }
                 }
 
+                await lines.WriteAsync();
                 return true;
             },
             CancellationToken.None);
     }
 
-    private sealed record Write(Guid SubscriptionId, Func<NotifyDbContext, Task> Work, CancellationToken IsCalledOff)
+    private sealed record Write(Guid SubscriptionId, PushKey? Push, Action<LinesAtHand> Change, CancellationToken IsCalledOff)
     {
         public bool WasCalledOff { get; set; }
 

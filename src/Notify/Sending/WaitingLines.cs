@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Notify.Contracts;
-using Notify.Deliveries;
 using Notify.Fanout;
 using Notify.Store;
 
@@ -22,7 +21,9 @@ namespace Notify.Sending;
 public sealed class WaitingLines : IAsyncDisposable
 {
     private const int MostReleasedAtOnce = 64;
-    private const int MostOverdueAtOnce = 200;
+
+    // A line of days may have tens of thousands, and there may be as many lines.
+    private const int MostAtOnce = 200;
 
     // Workers' clocks differ a little, and to hold a push back again takes a second.
     private static readonly TimeSpan TooEarly = TimeSpan.FromSeconds(1);
@@ -48,7 +49,8 @@ public sealed class WaitingLines : IAsyncDisposable
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<Turn> TakeTurnAsync(SendPush push, int? attemptsInLine, bool isRedelivered, CancellationToken isNotOurs, CancellationToken cancellationToken)
     {
-        var (subscription, line) = await _reader.FindAsync(push.SubscriptionId).WaitAsync(cancellationToken);
+        var state = await _reader.FindAsync(push).WaitAsync(cancellationToken);
+        var (subscription, line) = (state.Subscription, state.Line);
         if (line is null)
         {
             return attemptsInLine is null ? new Turn.Go(0, null, subscription) : new Turn.Overtaken();
@@ -60,7 +62,7 @@ public sealed class WaitingLines : IAsyncDisposable
             var wait = line.NextAttemptAt - _time.GetUtcNow();
             if (attemptsInLine == line.Attempts)
             {
-                return line.Attempts == 0 && wait > TooEarly ? new Turn.NotYet(line.Attempts, wait, line) : await GoAsync(line, subscription, push, cancellationToken);
+                return line.Attempts == 0 && wait > TooEarly ? new Turn.NotYet(line.Attempts, wait, line) : Go(push, state, line);
             }
 
             // A crash may have come between noting the wait and holding the push back. Then this is all there is of it, and a copy is held back now; else the other copy is
@@ -96,33 +98,36 @@ public sealed class WaitingLines : IAsyncDisposable
     {
         // The writer is at many a trace.
         var (waits, traceParent) = (true, Activity.Current?.Id);
-        await _writer.WriteAsync(push.SubscriptionId, line is null
-            ? async db =>
+        await _writer.WriteAsync(push.SubscriptionId, push, lines =>
+        {
+            if (line is not null)
             {
-                waits = !await IsAcceptedAsync(db, push);
-                if (!waits)
+                if (lines.Of(line) is { } row && row.Attempts == line.Attempts)
                 {
-                    return;
+                    // Whatever was released behind it will find it waiting and lie down again; so it is tried out with fewer.
+                    (row.Attempts, row.NextAttemptAt, row.ReleasedThrough, row.ReleaseNext) = (attempts, nextAttemptAt, line.Head, 1);
                 }
 
-                // A worker that was cut off from the bus may still be at it: then its line stands, and this one joins it.
-                if (await RowsOf(db, push).AnyAsync())
-                {
-                    await AddLastAsync(db, push, traceParent);
-                    return;
-                }
-
-                db.WaitingLines.Add(new WaitingLine { SubscriptionId = push.SubscriptionId, Head = 1, HeadMessageId = push.MessageId, Attempts = attempts, NextAttemptAt = nextAttemptAt, ReleasedThrough = 1 });
-                db.WaitingPushes.Add(Row(push, 1, traceParent));
-                await db.SaveChangesAsync();
+                return;
             }
-            : db => Of(db, line).Where(row => row.Attempts == line.Attempts).ExecuteUpdateAsync(set => set
-                .SetProperty(row => row.Attempts, attempts)
-                .SetProperty(row => row.NextAttemptAt, nextAttemptAt)
 
-                // Whatever was released behind it will find it waiting and lie down again; so it is tried out with fewer.
-                .SetProperty(row => row.ReleasedThrough, line.Head)
-                .SetProperty(row => row.ReleaseNext, 1)), isNotOurs);
+            waits = !lines.IsAccepted(push);
+            if (!waits)
+            {
+                return;
+            }
+
+            // A worker that was cut off from the bus may still be at it: then its line stands, and this one joins it.
+            if (lines.Of(push.SubscriptionId) is not null)
+            {
+                AddLast(lines, push, traceParent);
+                return;
+            }
+
+            lines.Begin(
+                new WaitingLine { SubscriptionId = push.SubscriptionId, Head = 1, HeadMessageId = push.MessageId, Attempts = attempts, NextAttemptAt = nextAttemptAt, ReleasedThrough = 1 },
+                Row(push, 1, traceParent));
+        }, isNotOurs);
         return waits;
     }
 
@@ -143,12 +148,12 @@ public sealed class WaitingLines : IAsyncDisposable
         if (following is not [var next, ..])
         {
             var isEnded = false;
-            await _writer.WriteAsync(line.SubscriptionId, async db =>
+            await _writer.WriteAsync(line.SubscriptionId, null, lines =>
             {
-                isEnded = !await db.WaitingPushes.AnyAsync(row => row.SubscriptionId == line.SubscriptionId && row.Position > line.Head);
-                if (isEnded && await Of(db, line).ExecuteDeleteAsync() > 0)
+                isEnded = lines.LastOf(line.SubscriptionId) <= line.Head;
+                if (isEnded && lines.Of(line) is not null)
                 {
-                    await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId).ExecuteDeleteAsync();
+                    lines.End(line.SubscriptionId);
                 }
             }, CancellationToken.None);
             if (!isEnded)
@@ -171,29 +176,48 @@ public sealed class WaitingLines : IAsyncDisposable
             (releasedThrough, releaseNext) = (following[^1].Position, Math.Min(line.ReleaseNext * 2, MostReleasedAtOnce));
         }
 
-        await _writer.WriteAsync(line.SubscriptionId, async db =>
+        await _writer.WriteAsync(line.SubscriptionId, null, lines =>
         {
-            var isHead = await Of(db, line).ExecuteUpdateAsync(set => set
-                .SetProperty(row => row.Head, next.Position)
-                .SetProperty(row => row.HeadMessageId, next.MessageId)
-                .SetProperty(row => row.Attempts, 0)
-                .SetProperty(row => row.NextAttemptAt, nextAttemptAt)
-                .SetProperty(row => row.ReleasedThrough, releasedThrough)
-                .SetProperty(row => row.ReleaseNext, releaseNext)) > 0;
-            if (isHead)
+            if (lines.Of(line) is { } row)
             {
-                await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId && row.Position == line.Head).ExecuteDeleteAsync();
+                (row.Head, row.HeadMessageId, row.Attempts, row.NextAttemptAt, row.ReleasedThrough, row.ReleaseNext) = (next.Position, next.MessageId, 0, nextAttemptAt, releasedThrough, releaseNext);
+                lines.TakeOut(line.SubscriptionId, line.HeadMessageId);
             }
         }, CancellationToken.None);
     }
 
-    /// <summary>What waits behind the head, in order.</summary>
-    public async Task<IReadOnlyList<SendPush>> BehindAsync(WaitingLine line, CancellationToken cancellationToken) =>
-        [.. (await ReadAsync(line.SubscriptionId, line.Head, int.MaxValue, cancellationToken)).Select(row => Parse(row.Command))];
+    /// <summary>Takes pushes of one subscription that are superseded, and of which that has been told, out of their line. Were they left, they would be found to be so in their turn.</summary>
+    /// <param name="pushes">One or more, none of them at the head.</param>
+    /// <param name="isNotOurs">The bus gives them to others: nothing is written of them any more.</param>
+    /// <exception cref="WaitingLineException">The store is away.</exception>
+    /// <exception cref="OperationCanceledException">They are not ours.</exception>
+    public Task TakeOutAsync(IReadOnlyList<SendPush> pushes, CancellationToken isNotOurs) => _writer.WriteAsync(pushes[0].SubscriptionId, null, lines =>
+    {
+        foreach (var push in pushes.Where(push => lines.Of(push.SubscriptionId)?.HeadMessageId != push.MessageId))
+        {
+            lines.TakeOut(push.SubscriptionId, push.MessageId);
+        }
+    }, isNotOurs);
 
     /// <summary>Gives the whole line up, because its subscription is gone.</summary>
+    /// <param name="line">The line.</param>
+    /// <param name="tell">Tells of what waited behind the head, in order; of some a second time where the process is killed meanwhile.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="WaitingLineException">The store is away.</exception>
-    public Task DropAsync(WaitingLine line) => _writer.WriteAsync(line.SubscriptionId, db => DeleteAsync(db, line), CancellationToken.None);
+    public async Task DropAsync(WaitingLine line, Func<SendPush, Task> tell, CancellationToken cancellationToken)
+    {
+        while (await ReadAsync(line.SubscriptionId, line.Head, MostAtOnce, cancellationToken) is { Count: > 0 } some)
+        {
+            foreach (var row in some)
+            {
+                await tell(Parse(row.Command));
+            }
+
+            await _writer.WriteAsync(line.SubscriptionId, null, lines => some.ForEach(row => lines.TakeOut(row.SubscriptionId, row.MessageId)), CancellationToken.None);
+        }
+
+        await _writer.WriteAsync(line.SubscriptionId, null, lines => lines.End(line.SubscriptionId), CancellationToken.None);
+    }
 
     /// <summary>The head of each line that should have moved before this moment, and is taken to be lost on its way.</summary>
     /// <returns>The heads, to be sent again; should the lost one come after all, it is known by its attempts and dropped. Each is looked for again no
@@ -207,7 +231,7 @@ public sealed class WaitingLines : IAsyncDisposable
                 .Where(line => line.NextAttemptAt <= before)
                 .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command, push.TraceParent })
                 .OrderBy(row => row.line.NextAttemptAt)
-                .Take(MostOverdueAtOnce)
+                .Take(MostAtOnce)
                 .ToListAsync(cancellationToken);
             foreach (var (line, command, traceParent) in rows.Select(row => (row.line, row.Command, row.TraceParent)))
             {
@@ -218,7 +242,7 @@ public sealed class WaitingLines : IAsyncDisposable
                 }
             }
 
-            if (rows.Count < MostOverdueAtOnce)
+            if (rows.Count < MostAtOnce)
             {
                 yield break;
             }
@@ -226,15 +250,29 @@ public sealed class WaitingLines : IAsyncDisposable
     }
 
     /// <summary>The head of each line, to be sent again to a bus that has forgotten them, and with them what was released behind them.</summary>
-    public async Task<IReadOnlyList<ReleasedPush>> TakeHeadsAsync(CancellationToken cancellationToken)
+    public async IAsyncEnumerable<ReleasedPush> TakeHeadsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var db = await _store.CreateDbContextAsync(cancellationToken);
         await db.WaitingLines.Where(line => line.ReleasedThrough > line.Head)
             .ExecuteUpdateAsync(set => set.SetProperty(line => line.ReleasedThrough, line => line.Head).SetProperty(line => line.ReleaseNext, 1), cancellationToken);
-        var rows = await db.WaitingLines.AsNoTracking()
+        var all = db.WaitingLines.AsNoTracking()
             .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command, push.TraceParent })
-            .ToListAsync(cancellationToken);
-        return [.. rows.Select(row => new ReleasedPush(Parse(row.Command), row.line.Attempts, row.line.NextAttemptAt, row.TraceParent))];
+            .OrderBy(row => row.line.SubscriptionId);
+        for (Guid? last = null; ;)
+        {
+            var rows = await (last is { } after ? all.Where(row => row.line.SubscriptionId > after) : all).Take(MostAtOnce).ToListAsync(cancellationToken);
+            foreach (var row in rows)
+            {
+                yield return new ReleasedPush(Parse(row.Command), row.line.Attempts, row.line.NextAttemptAt, row.TraceParent);
+            }
+
+            if (rows.Count < MostAtOnce)
+            {
+                yield break;
+            }
+
+            last = rows[^1].line.SubscriptionId;
+        }
     }
 
     /// <summary>Finishes what is being written.</summary>
@@ -245,18 +283,12 @@ public sealed class WaitingLines : IAsyncDisposable
         await _writer.DisposeAsync();
     }
 
-    // A push that was superseded while it waited for its retry is not worth that retry.
-    private async Task<Turn> GoAsync(WaitingLine line, SubscriptionStamp? subscription, SendPush push, CancellationToken cancellationToken)
-    {
-        await using var db = await _store.CreateDbContextAsync(cancellationToken);
-        if (await IsAcceptedAsync(db, push))
-        {
-            return new Turn.Made(line);
-        }
-
-        var others = push.Topic is null ? [] : await OthersOfTopic(db, push, line).Select(row => row.Command).ToListAsync(cancellationToken);
-        return others.Exists(command => Supersedes(Parse(command), push)) ? new Turn.Superseded(line.Attempts, line) : new Turn.Go(line.Attempts, line, subscription);
-    }
+    // A push that was superseded while it waited for its retry is not worth that retry. One that was accepted was so by a worker that was lost before that was acknowledged, or cut off while it
+    // tried once more; without the log nobody knows.
+    private Turn Go(SendPush push, PushState state, WaitingLine line) =>
+        state.AcceptedFor == push.UserId ? new Turn.Made(line)
+        : state.BehindOfTopic.Any(row => Supersedes(Parse(row.Command), push)) ? new Turn.Superseded(line.Attempts, line)
+        : new Turn.Go(line.Attempts, line, state.Subscription);
 
     private async Task<Turn?> AppendAsync(WaitingLine line, SendPush push, CancellationToken isNotOurs)
     {
@@ -264,56 +296,42 @@ public sealed class WaitingLines : IAsyncDisposable
 
         // Kept over tries: where the first was committed though its answer was lost, the second finds the push in line. Null if it was there before.
         List<SendPush>? superseded = null;
-        await _writer.WriteAsync(push.SubscriptionId, async db =>
+        await _writer.WriteAsync(push.SubscriptionId, push, lines =>
         {
-            isGone = !await RowsOf(db, push).AnyAsync();
-            if (isGone || await IsAcceptedAsync(db, push) || !await AddLastAsync(db, push, traceParent))
+            isGone = lines.Of(push.SubscriptionId) is null;
+
+            // Those that wait, or were made since, are newer than one that was made before.
+            if (isGone || lines.IsAccepted(push) || !AddLast(lines, push, traceParent))
             {
                 return;
             }
 
-            var others = push.Topic is null ? [] : await OthersOfTopic(db, push, line).AsNoTracking().OrderBy(row => row.Position).ToListAsync();
-            var older = others.FindAll(row => Supersedes(push, Parse(row.Command)));
-            superseded = older.ConvertAll(row => Parse(row.Command));
-            if (older.Count > 0)
-            {
-                var positions = older.ConvertAll(row => row.Position);
-                await RowsOf(db, push).Where(row => positions.Contains(row.Position)).ExecuteDeleteAsync();
-            }
+            superseded = [.. lines.BehindOfTopic(push).Select(row => Parse(row.Command)).Where(older => Supersedes(push, older))];
         }, isNotOurs);
         return isGone ? null : superseded is null ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded);
     }
-
-    // It was made, and its worker was lost before that was acknowledged, or cut off while it tried once more. Those that wait, or were made since, are newer. Without the log nobody knows.
-    private static Task<bool> IsAcceptedAsync(NotifyDbContext db, SendPush push) =>
-        db.Deliveries.AnyAsync(delivery => delivery.MessageId == push.MessageId && delivery.SubscriptionId == push.SubscriptionId && delivery.State == DeliveryState.Accepted);
 
     // One that came later may have been published earlier, when it is replayed; be stale; or be for the subscription's owner before.
     private bool Supersedes(SendPush newer, SendPush older) =>
         newer.UserId == older.UserId && newer.ExpiresAt > _time.GetUtcNow() && UserFanoutConsumer.PublishedAt(newer) >= UserFanoutConsumer.PublishedAt(older);
 
-    private static IQueryable<WaitingPush> OthersOfTopic(NotifyDbContext db, SendPush push, WaitingLine line) =>
-        RowsOf(db, push).Where(row => row.Topic == push.Topic && row.Position > line.Head && row.MessageId != push.MessageId);
-
-    private Task CallOffAsync(WaitingLine line, SendPush push) => _writer.WriteAsync(push.SubscriptionId, async db =>
+    private Task CallOffAsync(WaitingLine line, SendPush push) => _writer.WriteAsync(push.SubscriptionId, push, lines =>
     {
-        if (await RowsOf(db, push).Where(row => row.MessageId == push.MessageId).Select(row => (long?)row.Position).SingleOrDefaultAsync() is { } position)
+        if (lines.PositionOf(push) is { } position && lines.Of(line) is { } row && row.ReleasedThrough >= position)
         {
-            await Of(db, line).Where(row => row.ReleasedThrough >= position).ExecuteUpdateAsync(set => set.SetProperty(row => row.ReleasedThrough, position - 1));
+            row.ReleasedThrough = position - 1;
         }
     }, CancellationToken.None);
 
     /// <returns>False if it is in the line already.</returns>
-    private static async Task<bool> AddLastAsync(NotifyDbContext db, SendPush push, string? traceParent)
+    private static bool AddLast(LinesAtHand lines, SendPush push, string? traceParent)
     {
-        var rows = RowsOf(db, push);
-        if (await rows.AnyAsync(row => row.MessageId == push.MessageId))
+        if (lines.PositionOf(push) is not null)
         {
             return false;
         }
 
-        db.WaitingPushes.Add(Row(push, await rows.MaxAsync(row => row.Position) + 1, traceParent));
-        await db.SaveChangesAsync();
+        lines.Add(Row(push, lines.LastOf(push.SubscriptionId) + 1, traceParent));
         return true;
     }
 
@@ -330,14 +348,6 @@ public sealed class WaitingLines : IAsyncDisposable
 
     private static IQueryable<WaitingLine> Of(NotifyDbContext db, WaitingLine line) => db.WaitingLines.Where(row =>
         row.SubscriptionId == line.SubscriptionId && row.Head == line.Head && row.HeadMessageId == line.HeadMessageId);
-
-    private static IQueryable<WaitingPush> RowsOf(NotifyDbContext db, SendPush push) => db.WaitingPushes.Where(row => row.SubscriptionId == push.SubscriptionId);
-
-    private static async Task DeleteAsync(NotifyDbContext db, WaitingLine line)
-    {
-        await db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId).ExecuteDeleteAsync();
-        await db.WaitingLines.Where(row => row.SubscriptionId == line.SubscriptionId).ExecuteDeleteAsync();
-    }
 
     private static WaitingPush Row(SendPush push, long position, string? traceParent) => new()
     {

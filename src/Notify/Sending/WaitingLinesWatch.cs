@@ -24,7 +24,7 @@ internal sealed partial class WaitingLinesWatch(
         // (1)
         if (options.Value.Transport == TransportKind.InMemory)
         {
-            foreach (var head in await lines.TakeHeadsAsync(cancellationToken))
+            await foreach (var head in lines.TakeHeadsAsync(cancellationToken))
             {
                 using var trace = NotifyTracing.Resume(head.TraceParent);
                 var delay = head.At - time.GetUtcNow();

@@ -124,6 +124,37 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
         return ids.ToDictionary(id => id, id => known.GetValueOrDefault(id) ?? new SubscriptionState(null, lines.GetValueOrDefault(id)));
     }
 
+    /// <summary>Of those of these pushes that the delivery log has as accepted, the users that they were for.</summary>
+    internal async Task<IReadOnlyDictionary<(Guid SubscriptionId, Guid MessageId), string>> FindAcceptedAsync(IReadOnlyCollection<PushKey> pushes)
+    {
+        if (pushes.Count == 0)
+        {
+            return new Dictionary<(Guid, Guid), string>();
+        }
+
+        return await Keys(pushes)
+            .Join(Deliveries, push => new { push.MessageId, push.SubscriptionId }, delivery => new { delivery.MessageId, delivery.SubscriptionId }, (push, delivery) => delivery)
+            .Where(delivery => delivery.State == DeliveryState.Accepted)
+            .Select(delivery => new { delivery.SubscriptionId, delivery.MessageId, delivery.UserId })
+            .ToDictionaryAsync(delivery => (delivery.SubscriptionId, delivery.MessageId), delivery => delivery.UserId);
+    }
+
+    /// <summary>What else waits with the topics of these pushes.</summary>
+    /// <param name="pushes">Of each subscription one.</param>
+    internal async Task<ILookup<Guid, WaitingPush>> FindWaitingOfTopicAsync(IReadOnlyCollection<PushKey> pushes)
+    {
+        var ofTopics = pushes.Where(push => push.Topic.Length > 0).ToList();
+        var rows = ofTopics.Count == 0 ? [] : await Keys(ofTopics)
+            .Join(WaitingPushes.AsNoTracking(), push => new { push.SubscriptionId, push.Topic }, row => new { row.SubscriptionId, Topic = row.Topic! }, (push, row) => new { push, row })
+            .Where(pair => pair.row.MessageId != pair.push.MessageId)
+            .Select(pair => pair.row)
+            .ToListAsync();
+        return rows.ToLookup(row => row.SubscriptionId);
+    }
+
+    /// <summary>These keys as rows, to be joined with those of a table.</summary>
+    internal abstract IQueryable<PushKey> Keys(IReadOnlyCollection<PushKey> pushes);
+
     /// <summary>Finds, by their keys, which of these parts are there. There may be others among what is found.</summary>
     internal virtual async Task<IReadOnlySet<(Guid MessageId, int Offset, int Count)>> FindFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts)
     {

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Notify.Deliveries;
+using Notify.Sending;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -16,6 +17,12 @@ public sealed class PostgreSqlNotifyDbContext(DbContextOptions<PostgreSqlNotifyD
     private protected override Task LockEachAsync(IReadOnlyList<string> names, CancellationToken cancellationToken) =>
         Database.ExecuteSqlRawAsync(
             "SELECT pg_advisory_xact_lock(number) FROM unnest(@numbers) AS number", [Array("numbers", NpgsqlDbType.Bigint, names.Select(LockName.NumberOf))], cancellationToken);
+
+    internal override IQueryable<PushKey> Keys(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(
+        """SELECT * FROM unnest(@subscriptionIds, @messageIds, @topics) AS push ("SubscriptionId", "MessageId", "Topic")""",
+        Array("subscriptionIds", NpgsqlDbType.Uuid, pushes.Select(push => push.SubscriptionId)),
+        Array("messageIds", NpgsqlDbType.Uuid, pushes.Select(push => push.MessageId)),
+        Array("topics", NpgsqlDbType.Text, pushes.Select(push => push.Topic)));
 
     /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)

@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Notify.Deliveries;
 using Notify.Fanout;
 using Notify.Messaging.Outbox;
+using Notify.Sending;
 
 namespace Notify.Store;
 
@@ -15,6 +16,12 @@ public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbC
         EXEC @granted = sp_getapplock @Resource = {0}, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 20000;
         IF @granted = -3 THROW 51205, 'The lock was not granted: others waited for each other.', 1;
         IF @granted < 0 THROW 51222, 'The lock was not granted within 20 s.', 1;
+        """;
+
+    internal const string KeysQuery =
+        """
+        SELECT "SubscriptionId", "MessageId", "Topic" COLLATE Latin1_General_100_BIN2 AS "Topic"
+        FROM OPENJSON({0}) WITH ("SubscriptionId" uniqueidentifier, "MessageId" uniqueidentifier, "Topic" varchar(32))
         """;
 
     internal const string DeliveriesStatement =
@@ -53,6 +60,8 @@ public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbC
     /// <inheritdoc />
     public override Task LockAsync(string name, CancellationToken cancellationToken) =>
         Database.ExecuteSqlRawAsync(LockStatement, [LockName.TextOf(name)], cancellationToken);
+
+    internal override IQueryable<PushKey> Keys(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(KeysQuery, JsonSerializer.Serialize(pushes));
 
     /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)

@@ -1,4 +1,5 @@
 using System.Data;
+using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -62,6 +63,10 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
             }
         }
     }
+
+    internal override IQueryable<PushKey> Keys(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(
+        """SELECT "value" ->> 0 AS "SubscriptionId", "value" ->> 1 AS "MessageId", "value" ->> 2 AS "Topic" FROM json_each({0})""",
+        JsonSerializer.Serialize(pushes.Select(push => new[] { TextOf(push.SubscriptionId), TextOf(push.MessageId), push.Topic })));
 
     /// <inheritdoc />
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
@@ -226,12 +231,14 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
     {
         for (var i = 0; i < values.Length; i++)
         {
-            // EF Core keeps a Guid as upper-case text.
-            command.Parameters[i].Value = values[i] switch { null => DBNull.Value, Guid id => id.ToString().ToUpperInvariant(), var value => value };
+            command.Parameters[i].Value = values[i] switch { null => DBNull.Value, Guid id => TextOf(id), var value => value };
         }
 
         return command;
     }
+
+    // As EF Core keeps it.
+    private static string TextOf(Guid id) => id.ToString().ToUpperInvariant();
 
     private sealed class UtcTicksConverter()
         : ValueConverter<DateTimeOffset, long>(value => value.UtcTicks, ticks => new DateTimeOffset(ticks, TimeSpan.Zero));

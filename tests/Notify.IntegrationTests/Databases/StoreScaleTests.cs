@@ -109,8 +109,9 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
         using var outage = new StoreOutage(TimeProvider.System, NullLogger.Instance);
         await using (var reader = new SubscriptionStateReader(store.Factory, outage))
         {
-            await reader.FindAsync(rows[0].Id);
-            await reader.FindAsync(Guid.NewGuid());
+            var push = new SendPush { SubscriptionId = rows[0].Id, UserId = rows[0].UserId, MessageId = Guid.NewGuid(), Payload = "{}", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.MaxValue };
+            await reader.FindAsync(push);
+            await reader.FindAsync(push with { SubscriptionId = Guid.NewGuid() });
         }
 
         await using (var lines = new WaitingLines(store.Factory, TimeProvider.System, NullLogger<WaitingLines>.Instance))
@@ -124,6 +125,8 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
 
             Assert.IsType<Turn.Superseded>(await lines.TakeTurnAsync(push, attemptsInLine: 1, isRedelivered: false, CancellationToken.None, Cancellation));
             await lines.TakeOverdueAsync(DateTimeOffset.UtcNow, Cancellation).CountAsync(Cancellation);
+            await using var look = store.Open();
+            await lines.DropAsync(await look.WaitingLines.SingleAsync(line => line.SubscriptionId == push.SubscriptionId, Cancellation), _ => Task.CompletedTask, Cancellation);
         }
 
         var (digest, userId, messageId) = (rows[7].EndpointDigest, rows[7].UserId, Guid.NewGuid());

@@ -49,18 +49,19 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(DeliveryState.Accepted, false)]
-    [InlineData(DeliveryState.Retrying, true)]
-    [InlineData(DeliveryState.Failed, true)]
-    [InlineData(null, true)]
-    public async Task What_was_accepted_stands_in_no_line_behind_newer_ones_and_begins_none(DeliveryState? known, bool waits)
+    [InlineData(DeliveryState.Accepted, "ada", false)]
+    [InlineData(DeliveryState.Accepted, "grace", true)]
+    [InlineData(DeliveryState.Retrying, "ada", true)]
+    [InlineData(DeliveryState.Failed, "ada", true)]
+    [InlineData(null, "ada", true)]
+    public async Task What_was_accepted_stands_in_no_line_behind_newer_ones_and_begins_none_unless_it_was_for_the_owner_before(DeliveryState? known, string owner, bool waits)
     {
         var (push, first) = (Push(), Push() with { SubscriptionId = Guid.NewGuid() });
         await HeadAsync();
         if (known is { } state)
         {
             await using var db = _store.Open();
-            await db.WriteOutcomesAsync([.. new[] { push, first }.Select(each => new Delivery { MessageId = each.MessageId, SubscriptionId = each.SubscriptionId, UserId = each.UserId, State = state, Attempts = 1 })], [], Cancellation);
+            await db.WriteOutcomesAsync([.. new[] { push, first }.Select(each => new Delivery { MessageId = each.MessageId, SubscriptionId = each.SubscriptionId, UserId = owner, State = state, Attempts = 1 })], [], Cancellation);
         }
 
         Assert.IsType(waits ? typeof(Turn.StoodInLine) : typeof(Turn.Overtaken), await TurnAsync(push));
@@ -156,7 +157,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
 
         await using var other = new WaitingLines(_store.Factory, _time, NullLogger<WaitingLines>.Instance);
 
-        Assert.Equal([new ReleasedPush(head, 3, In10Seconds, TraceParent: null)], await other.TakeHeadsAsync(Cancellation));
+        Assert.Equal([new ReleasedPush(head, 3, In10Seconds, TraceParent: null)], await other.TakeHeadsAsync(Cancellation).ToListAsync(Cancellation));
         Assert.Equal(behind[..1], await AdvanceAsync(head, attempts: 3, other));
         Assert.Equal(behind[1..], await AdvanceAsync(behind[0]));
         Assert.Empty(await AdvanceAsync(behind[1], lines: other));
@@ -278,8 +279,10 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         await AssertNothingWaitsAsync();
     }
 
-    [Fact]
-    public async Task A_newer_push_of_the_same_topic_supersedes_older_ones_in_the_line()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_newer_push_of_the_same_topic_supersedes_older_ones_in_the_line(bool isKilledOnceItWasTold)
     {
         var head = Push() with { Topic = "room" };
         await _lines.HoldAsync(head, null, attempts: 1, In10Seconds, CancellationToken.None);
@@ -288,12 +291,27 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         Assert.Empty(Assert.IsType<Turn.StoodInLine>(await TurnAsync(older)).Older);
 
         Assert.Equal([older], Assert.IsType<Turn.StoodInLine>(await TurnAsync(newer)).Older);
+        if (!isKilledOnceItWasTold)
+        {
+            await _lines.TakeOutAsync([older], Cancellation);
+        }
 
         var superseded = Assert.IsType<Turn.Superseded>(await TurnAsync(head, attemptsInLine: 1));
         var sent = new List<SendPush>();
         await _lines.AdvanceAsync(superseded.Line, TimeSpan.Zero, next => Add(sent, next), Cancellation);
         Assert.Equal([other], sent);
-        Assert.Equal([newer], await AdvanceAsync(other));
+        if (isKilledOnceItWasTold)
+        {
+            Assert.Equal([older, newer], await AdvanceAsync(other));
+            superseded = Assert.IsType<Turn.Superseded>(await TurnAsync(older, attemptsInLine: 0));
+            await _lines.AdvanceAsync(superseded.Line, TimeSpan.Zero, next => Add(sent, next), Cancellation);
+            Assert.Equal([other], sent);
+        }
+        else
+        {
+            Assert.Equal([newer], await AdvanceAsync(other));
+        }
+
         Assert.Empty(await AdvanceAsync(newer));
     }
 
@@ -343,7 +361,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         await AdvanceAsync(head, attempts: 1);
         Assert.Equal(behind[1..3], await AdvanceAsync(behind[0]));
 
-        Assert.Equal([behind[1]], (await _lines.TakeHeadsAsync(Cancellation)).Select(released => released.Push));
+        Assert.Equal([behind[1]], await _lines.TakeHeadsAsync(Cancellation).Select(released => released.Push).ToListAsync(Cancellation));
 
         Assert.Equal(behind[2..3], await AdvanceAsync(behind[1]));
         Assert.Equal(behind[3..], await AdvanceAsync(behind[2]));
@@ -436,14 +454,40 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_dropped_line_is_gone_and_what_waited_can_be_told()
+    public async Task Of_however_many_lines_a_bus_that_has_forgotten_them_gets_each_head()
+    {
+        var heads = Enumerable.Range(0, 450).Select(_ => Push() with { SubscriptionId = Guid.NewGuid() }).ToList();
+        await Task.WhenAll(heads.Select(head => _lines.HoldAsync(head, null, attempts: 1, In10Seconds, CancellationToken.None)));
+
+        Assert.Equivalent(heads, await _lines.TakeHeadsAsync(Cancellation).Select(released => released.Push).ToListAsync(Cancellation), strict: true);
+    }
+
+    [Fact]
+    public async Task Whatever_came_between_two_writes_to_one_line_the_second_sees_the_first()
+    {
+        // All at once, so that they are in one batch.
+        await HeadAsync();
+        var pushes = Enumerable.Range(0, 5).Select(_ => Push()).ToList();
+        await Task.WhenAll(pushes.Concat(pushes).Select(push => TurnAsync(push)));
+
+        await using var db = _store.Open();
+        Assert.Equal([1, 2, 3, 4, 5, 6], await db.WaitingPushes.OrderBy(row => row.Position).Select(row => row.Position).ToListAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task A_dropped_line_is_gone_and_what_waited_is_told_in_order_however_much_it_is()
     {
         var head = await HeadAsync(attempts: 2);
-        var behind = await AppendAsync(2);
+        var behind = await AppendAsync(600);
         var line = (await GoAsync(head, 2)).Line!;
 
-        Assert.Equal(behind, await _lines.BehindAsync(line, Cancellation));
-        await _lines.DropAsync(line);
+        var told = new List<SendPush>();
+        await _lines.DropAsync(line, push =>
+        {
+            told.Add(push);
+            return Task.CompletedTask;
+        }, Cancellation);
+        Assert.Equal(behind, told);
 
         Assert.Equal(new Turn.Overtaken(), await TurnAsync(behind[0], attemptsInLine: 0));
         await AssertNothingWaitsAsync();

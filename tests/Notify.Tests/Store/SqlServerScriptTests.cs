@@ -19,6 +19,7 @@ public sealed class SqlServerScriptTests
 
     [Theory]
     [InlineData(SqlServerNotifyDbContext.LockStatement)]
+    [InlineData(SqlServerNotifyDbContext.KeysQuery)]
     [InlineData(SqlServerNotifyDbContext.DeliveriesStatement)]
     [InlineData(SqlServerNotifyDbContext.AcceptedStatement)]
     public void The_statements_by_hand_are_valid(string statement) => Parse(statement.Replace("{0}", "@p0", StringComparison.Ordinal).Replace("{1}", "@p1", StringComparison.Ordinal));
