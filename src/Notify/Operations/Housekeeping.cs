@@ -26,14 +26,7 @@ internal sealed partial class Housekeeping(
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
             timer.Period = Interval;
-            try
-            {
-                await SweepAsync(stoppingToken);
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                LogSweepFailed(exception);
-            }
+            await SweepAsync(stoppingToken);
         }
     }
 
@@ -44,25 +37,33 @@ internal sealed partial class Housekeeping(
 
         // When a message was posted is told with its deliveries, as long as there are any.
         var forgetMessagesBefore = log.Value.Enabled && dropBefore < forgetBefore ? dropBefore : forgetBefore;
-        await using var db = await store.CreateDbContextAsync(cancellationToken);
-        await DeleteAsync((from, to) => db.FannedOutParts.Where(part => part.FannedOutAt >= from && part.FannedOutAt < to && part.Count != 0), part => part.FannedOutAt, forgetBefore, cancellationToken);
-        await DeleteAsync((from, to) => db.FannedOutParts.Where(part => part.FannedOutAt >= from && part.FannedOutAt < to && part.Count == 0), part => part.FannedOutAt, forgetMessagesBefore, cancellationToken);
-        await DeleteAsync((from, to) => db.Deliveries.Where(delivery => delivery.UpdatedAt >= from && delivery.UpdatedAt < to), delivery => delivery.UpdatedAt, dropBefore, cancellationToken);
-        await DeleteAsync((from, to) => db.DeliveryAttempts.Where(attempt => attempt.At >= from && attempt.At < to), attempt => attempt.At, dropBefore, cancellationToken);
-        await DeleteAsync((from, to) => db.Receipts.Where(receipt => receipt.At >= from && receipt.At < to), receipt => receipt.At, dropBefore, cancellationToken);
+        await DeleteAsync((db, from, to) => db.FannedOutParts.Where(part => part.FannedOutAt >= from && part.FannedOutAt < to && part.Count != 0), part => part.FannedOutAt, forgetBefore, cancellationToken);
+        await DeleteAsync((db, from, to) => db.FannedOutParts.Where(part => part.FannedOutAt >= from && part.FannedOutAt < to && part.Count == 0), part => part.FannedOutAt, forgetMessagesBefore, cancellationToken);
+        await DeleteAsync((db, from, to) => db.Deliveries.Where(delivery => delivery.UpdatedAt >= from && delivery.UpdatedAt < to), delivery => delivery.UpdatedAt, dropBefore, cancellationToken);
+        await DeleteAsync((db, from, to) => db.DeliveryAttempts.Where(attempt => attempt.At >= from && attempt.At < to), attempt => attempt.At, dropBefore, cancellationToken);
+        await DeleteAsync((db, from, to) => db.Receipts.Where(receipt => receipt.At >= from && receipt.At < to), receipt => receipt.At, dropBefore, cancellationToken);
     }
 
-    private static async Task DeleteAsync<T>(
-        Func<DateTimeOffset, DateTimeOffset, IQueryable<T>> between, Expression<Func<T, DateTimeOffset?>> at, DateTimeOffset before, CancellationToken cancellationToken)
+    private async Task DeleteAsync<T>(
+        Func<NotifyDbContext, DateTimeOffset, DateTimeOffset, IQueryable<T>> between, Expression<Func<T, DateTimeOffset?>> at, DateTimeOffset before, CancellationToken cancellationToken)
     {
-        var deleted = DateTimeOffset.UnixEpoch;
-        while (await between(deleted, before).MinAsync(at, cancellationToken) is { } oldest)
+        try
         {
-            deleted = oldest + Slice < before ? oldest + Slice : before;
-            await between(oldest, deleted).ExecuteDeleteAsync(cancellationToken);
+            await using var db = await store.CreateDbContextAsync(cancellationToken);
+            var deleted = DateTimeOffset.UnixEpoch;
+            while (await between(db, deleted, before).MinAsync(at, cancellationToken) is { } oldest)
+            {
+                deleted = oldest + Slice < before ? oldest + Slice : before;
+                await between(db, oldest, deleted).ExecuteDeleteAsync(cancellationToken);
+            }
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // What one table does not bear, the others may.
+            LogSweepFailed(exception, typeof(T).Name);
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "Housekeeping failed; it is tried again in ten minutes")]
-    private partial void LogSweepFailed(Exception exception);
+    [LoggerMessage(LogLevel.Warning, "Housekeeping of rows of {Kind} failed; it is tried again in ten minutes")]
+    private partial void LogSweepFailed(Exception exception, string kind);
 }

@@ -238,7 +238,10 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
         modelBuilder.Entity<FannedOutPart>(row =>
         {
             row.HasKey(part => new { part.MessageId, part.Offset, part.Count });
-            row.HasIndex(part => part.FannedOutAt);
+
+            // Parts are forgotten days before their messages: among all, the oldest of them would be found behind the messages of those days.
+            row.HasIndex(part => part.FannedOutAt, "IX_FannedOutParts_FannedOutAt_Parts").HasFilter("\"Count\" <> 0");
+            row.HasIndex(part => part.FannedOutAt, "IX_FannedOutParts_FannedOutAt_Messages").HasFilter("\"Count\" = 0");
         });
         modelBuilder.Entity<WaitingLine>(row =>
         {

@@ -7,7 +7,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Deliveries;
+using Notify.Fanout;
 using Notify.Messaging.Outbox;
+using Notify.Operations;
 using Notify.Sending;
 using Notify.Store;
 using Notify.Store.Encryption;
@@ -143,6 +145,12 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
         await OutboxDelivery<NotifyDbContext>.DeleteAsync(db, messages, Cancellation);
         var accepted = rows.Select(row => new Delivery { MessageId = messageId, SubscriptionId = row.Id, UserId = row.UserId, State = DeliveryState.Accepted, UpdatedAt = DateTimeOffset.UtcNow }).ToList();
         await db.WriteOutcomesAsync(accepted, accepted, Cancellation);
+        using (var housekeeping = new Housekeeping(store.Factory, Options.Create(new FanoutOptions()), Options.Create(new DeliveryLogOptions()), TimeProvider.System, NullLogger<Housekeeping>.Instance))
+        {
+            await housekeeping.SweepAsync(Cancellation);
+            Assert.Contains(plans.Seen, seen => seen.Sql.Contains("min(f.\"FannedOutAt\")", StringComparison.Ordinal) && seen.Plan.Contains("IX_FannedOutParts_FannedOutAt_Parts", StringComparison.Ordinal));
+        }
+
         plans.Explains = false;
     }
 
@@ -194,6 +202,10 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
             SELECT {{id}}, position, gen_random_uuid(), 'topic', '{}' FROM generate_series(1, {{Others}}) AS n, generate_series(1, 3) AS position
             """,
             $"""INSERT INTO "FannedOutParts" ("MessageId", "Offset", "Count", "FannedOutAt") SELECT {id}, 0, 1, now() FROM generate_series(1, {Others}) AS n""",
+
+            // Messages outlive their parts by days, and the oldest part is behind them all.
+            $"""INSERT INTO "FannedOutParts" ("MessageId", "Offset", "Count", "FannedOutAt") SELECT {id}, 0, 0, now() - interval '3 days' FROM generate_series(1, {Others}) AS n""",
+            """INSERT INTO "FannedOutParts" ("MessageId", "Offset", "Count", "FannedOutAt") SELECT gen_random_uuid(), 0, 1, now() - interval '1 day 1 minute' FROM generate_series(1, 5) AS n""",
             $"""
             INSERT INTO "Deliveries" ("MessageId", "SubscriptionId", "UserId", "State", "Attempts", "UpdatedAt")
             SELECT {id}, gen_random_uuid(), 'user-' || n, 'Accepted', 1, now() FROM generate_series(1, {Others}) AS n

@@ -72,6 +72,32 @@ public sealed class HousekeepingTests
         Assert.Equal(1, await after.Deliveries.CountAsync(Cancellation));
     }
 
+    [Fact]
+    public async Task A_table_that_cannot_be_swept_keeps_no_other_from_being_swept()
+    {
+        await using var store = await TestStore.CreateAsync(new Unreadable("FannedOutParts"));
+        var time = new FakeTimeProvider();
+        await using (var db = store.Open())
+        {
+            db.Add(new Delivery { MessageId = Guid.NewGuid(), SubscriptionId = Guid.NewGuid(), UserId = "ada", State = DeliveryState.Accepted, UpdatedAt = time.GetUtcNow() });
+            await db.SaveChangesAsync(Cancellation);
+        }
+
+        using var housekeeping = new Housekeeping(store.Factory, Options.Create(new FanoutOptions()), Options.Create(new DeliveryLogOptions()), time, NullLogger<Housekeeping>.Instance);
+        time.Advance(TimeSpan.FromDays(8));
+        await housekeeping.SweepAsync(Cancellation);
+
+        await using var after = store.Open();
+        Assert.Equal(0, await after.Deliveries.CountAsync(Cancellation));
+    }
+
+    private sealed class Unreadable(string table) : DbCommandInterceptor
+    {
+        public override ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
+            DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default) =>
+            command.CommandText.Contains($"FROM \"{table}\"", StringComparison.Ordinal) ? throw new TimeoutException("It takes too long.") : new(result);
+    }
+
     private sealed class Deletions : DbCommandInterceptor
     {
         public List<int> Rows { get; } = [];

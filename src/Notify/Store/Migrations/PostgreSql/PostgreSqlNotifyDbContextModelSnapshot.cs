@@ -141,7 +141,11 @@ namespace Notify.Store.Migrations.PostgreSql
 
                     b.HasKey("MessageId", "Offset", "Count");
 
-                    b.HasIndex("FannedOutAt");
+                    b.HasIndex(new[] { "FannedOutAt" }, "IX_FannedOutParts_FannedOutAt_Messages")
+                        .HasFilter("\"Count\" = 0");
+
+                    b.HasIndex(new[] { "FannedOutAt" }, "IX_FannedOutParts_FannedOutAt_Parts")
+                        .HasFilter("\"Count\" <> 0");
 
                     b.ToTable("FannedOutParts");
                 });

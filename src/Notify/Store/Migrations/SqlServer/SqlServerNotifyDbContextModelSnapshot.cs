@@ -175,12 +175,16 @@ namespace Notify.Store.Migrations.SqlServer
 
                     SqlServerKeyBuilderExtensions.IsClustered(b.HasKey("MessageId", "Offset", "Count"), false);
 
-                    b.HasIndex("FannedOutAt");
-
                     b.HasIndex("InsertionOrder")
                         .IsUnique();
 
                     SqlServerIndexBuilderExtensions.IsClustered(b.HasIndex("InsertionOrder"));
+
+                    b.HasIndex(new[] { "FannedOutAt" }, "IX_FannedOutParts_FannedOutAt_Messages")
+                        .HasFilter("\"Count\" = 0");
+
+                    b.HasIndex(new[] { "FannedOutAt" }, "IX_FannedOutParts_FannedOutAt_Parts")
+                        .HasFilter("\"Count\" <> 0");
 
                     b.ToTable("FannedOutParts");
                 });

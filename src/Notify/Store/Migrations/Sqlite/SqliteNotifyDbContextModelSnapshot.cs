@@ -131,7 +131,11 @@ namespace Notify.Store.Migrations.Sqlite
 
                     b.HasKey("MessageId", "Offset", "Count");
 
-                    b.HasIndex("FannedOutAt");
+                    b.HasIndex(new[] { "FannedOutAt" }, "IX_FannedOutParts_FannedOutAt_Messages")
+                        .HasFilter("\"Count\" = 0");
+
+                    b.HasIndex(new[] { "FannedOutAt" }, "IX_FannedOutParts_FannedOutAt_Parts")
+                        .HasFilter("\"Count\" <> 0");
 
                     b.ToTable("FannedOutParts");
                 });
