@@ -9,13 +9,13 @@ namespace Notify.Sending;
 public sealed class WaitingLineException(Exception innerException)
     : Exception($"The waiting line could not be read or written: {innerException.Message}", innerException)
 {
-    /// <summary>Tries as <see cref="Patience"/> does.</summary>
+    /// <summary>Tries as <see cref="Patience"/> does, and waits as long as the store is away: anew each time that it is back.</summary>
     /// <exception cref="WaitingLineException">It failed to the last.</exception>
-    internal static async Task<T> PatientlyAsync<T>(TimeProvider time, Func<Task<T>> work)
+    internal static async Task<T> PatientlyAsync<T>(TimeProvider time, StoreOutage outage, Func<Task<T>> work)
     {
         try
         {
-            return await Patience.TryAsync(time, work);
+            return await outage.WaitOutAsync(() => Patience.TryAsync(time, work, StoreAway.IsSaidBy));
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {

@@ -94,7 +94,7 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
     {
         try
         {
-            await (patiently ? WaitingLineException.PatientlyAsync(_time, () => _outage.WaitOutAsync(() => CommitAsync(batch))) : CommitAsync(batch));
+            await (patiently ? WaitingLineException.PatientlyAsync(_time, _outage, () => CommitAsync(batch)) : CommitAsync(batch));
             return null;
         }
         catch (Exception exception)

@@ -336,7 +336,7 @@ public sealed class WaitingLines : IAsyncDisposable
     }
 
     private Task<List<WaitingPush>> ReadAsync(Guid subscriptionId, long after, int count, CancellationToken cancellationToken) =>
-        WaitingLineException.PatientlyAsync(_time, () => _outage.WaitOutAsync(async () =>
+        WaitingLineException.PatientlyAsync(_time, _outage, async () =>
         {
             await using var db = await _store.CreateDbContextAsync(cancellationToken);
             return await db.WaitingPushes.AsNoTracking()
@@ -344,7 +344,7 @@ public sealed class WaitingLines : IAsyncDisposable
                 .OrderBy(row => row.Position)
                 .Take(count)
                 .ToListAsync(cancellationToken);
-        }));
+        });
 
     private static IQueryable<WaitingLine> Of(NotifyDbContext db, WaitingLine line) => db.WaitingLines.Where(row =>
         row.SubscriptionId == line.SubscriptionId && row.Head == line.Head && row.HeadMessageId == line.HeadMessageId);

@@ -13,7 +13,10 @@ internal static class Patience
     private static readonly TimeSpan FirstWait = TimeSpan.FromMilliseconds(150);
 
     /// <summary>Does this work, and does it again where it fails; what it throws at last is not caught.</summary>
-    public static async Task<T> TryAsync<T>(TimeProvider time, Func<Task<T>> work)
+    /// <param name="time">The clock.</param>
+    /// <param name="work">The work.</param>
+    /// <param name="isNoFailure">What it throws at once, since somebody else waits for its end; null for nothing.</param>
+    public static async Task<T> TryAsync<T>(TimeProvider time, Func<Task<T>> work, Func<Exception, bool>? isNoFailure = null)
     {
         var started = time.GetTimestamp();
         for (var tried = 1; ; tried++)
@@ -22,7 +25,7 @@ internal static class Patience
             {
                 return await work();
             }
-            catch (Exception exception) when (exception is not OperationCanceledException && tried < Tries && time.GetElapsedTime(started) < Limit)
+            catch (Exception exception) when (exception is not OperationCanceledException && isNoFailure?.Invoke(exception) != true && tried < Tries && time.GetElapsedTime(started) < Limit)
             {
                 await Task.Delay(FirstWait * Math.Pow(2, tried - 1), time);
             }
