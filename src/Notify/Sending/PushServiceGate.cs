@@ -98,12 +98,13 @@ public sealed partial class PushServiceGate
     internal int Resting => _rests.Count;
 
     /// <summary>Makes a push if it is let through.</summary>
-    /// <param name="subscriptionId">Whose push it is.</param>
+    /// <param name="subscriptionId">To which subscription.</param>
+    /// <param name="userId">Whose that is.</param>
     /// <param name="hasWaited">Whether it comes out of a line, and so is not new (<see cref="LeaveAlone"/>).</param>
     /// <param name="expiresAt">From when on it is not to be made any more.</param>
     /// <param name="post">Makes it.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<Passage> PassAsync(Guid subscriptionId, bool hasWaited, DateTimeOffset expiresAt, Func<CancellationToken, ValueTask<PushOutcome>> post, CancellationToken cancellationToken)
+    public async Task<Passage> PassAsync(Guid subscriptionId, string userId, bool hasWaited, DateTimeOffset expiresAt, Func<CancellationToken, ValueTask<PushOutcome>> post, CancellationToken cancellationToken)
     {
         // (1)
         if (RestOf(subscriptionId, hasWaited) is { } before)
@@ -134,7 +135,7 @@ public sealed partial class PushServiceGate
             var started = _time.GetTimestamp();
             var outcome = await _breaker.ExecuteAsync(post, cancellationToken);
             _places.Note(_time.GetElapsedTime(started));
-            if (_rests.Note(subscriptionId, outcome) is { } rest)
+            if (_rests.Note(userId, outcome) is { } rest)
             {
                 LogThrottled(_host, outcome.Status, rest);
             }

@@ -5,11 +5,11 @@ namespace Notify.Sending;
 /// <summary>How long a push service wants to be left alone (Retry-After, RFC 9110 section 10.2.3): by one subscription, or, once it has said so to several, by all.</summary>
 internal sealed class PushServiceRests(TimeSpan longestOfAll, TimeProvider time)
 {
-    // Distinct, and none accepted in between: one device may be throttled for itself (Apple's 429), and must not silence all the others.
+    // Distinct users, and none accepted in between: one device may be throttled for itself (Apple's 429), and must not silence all the others, however many subscriptions its user has there.
     private const int ThrottledInARow = 3;
 
     private readonly Lock _lock = new();
-    private readonly HashSet<Guid> _throttled = [];
+    private readonly HashSet<string> _throttled = new(StringComparer.Ordinal);
     private readonly Dictionary<Guid, DateTimeOffset> _resting = [];
     private DateTimeOffset _restUntil;
     private int _forgetAt = 1024;
@@ -59,7 +59,7 @@ internal sealed class PushServiceRests(TimeSpan longestOfAll, TimeProvider time)
 
     /// <summary>Notes an answer.</summary>
     /// <returns>How long it is to be left alone by all, if that is news; else null.</returns>
-    public TimeSpan? Note(Guid subscriptionId, PushOutcome outcome)
+    public TimeSpan? Note(string userId, PushOutcome outcome)
     {
         lock (_lock)
         {
@@ -69,12 +69,20 @@ internal sealed class PushServiceRests(TimeSpan longestOfAll, TimeProvider time)
                 return null;
             }
 
-            if (later.RetryAfter is not { } asked || asked <= TimeSpan.Zero || !_throttled.Add(subscriptionId) || _throttled.Count < ThrottledInARow)
+            var now = time.GetUtcNow();
+            if (_restUntil != default && _restUntil <= now)
+            {
+                // A rest that is over has told nothing of the next one.
+                _throttled.Clear();
+                _restUntil = default;
+            }
+
+            if (later.RetryAfter is not { } asked || asked <= TimeSpan.Zero || !_throttled.Add(userId) || _throttled.Count < ThrottledInARow)
             {
                 return null;
             }
 
-            var (now, rest) = (time.GetUtcNow(), asked < longestOfAll ? asked : longestOfAll);
+            var rest = asked < longestOfAll ? asked : longestOfAll;
             var isNews = _restUntil < now;
             if (now + rest <= _restUntil)
             {

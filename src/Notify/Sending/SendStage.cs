@@ -93,7 +93,7 @@ public sealed partial class SendStage(
         var outcome = RefusalOf(target, out var pair);
         if (outcome is null)
         {
-            switch (await gate.PassAsync(push.SubscriptionId, hasWaited: line is not null, push.ExpiresAt, token => PostAsync(target.Push, pair!, push, attempts + 1, token), cancellationToken))
+            switch (await gate.PassAsync(push.SubscriptionId, push.UserId, hasWaited: line is not null, push.ExpiresAt, token => PostAsync(target.Push, pair!, push, attempts + 1, token), cancellationToken))
             {
                 case Passage.Made made:
                     attempts++;

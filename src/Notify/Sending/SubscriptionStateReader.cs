@@ -60,11 +60,10 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
     {
         try
         {
-            var pushes = questions.Select(question => question.Push).Distinct().ToList();
-            var states = await _outage.WaitOutAsync(() => _store.UseAsync(db => FindAsync(db, pushes)));
+            var find = await _outage.WaitOutAsync(() => _store.UseAsync(db => FindAsync(db, questions)));
             foreach (var question in questions)
             {
-                question.Answer.SetResult(states[question.Push]);
+                question.Answer.SetResult(find(question.Push));
             }
         }
         catch (Exception exception)
@@ -76,19 +75,21 @@ internal sealed class SubscriptionStateReader : IAsyncDisposable
         }
     }
 
-    private static async Task<Dictionary<PushKey, PushState>> FindAsync(NotifyDbContext db, List<PushKey> pushes)
+    private static async Task<Func<PushKey, PushState>> FindAsync(NotifyDbContext db, IReadOnlyList<Question> questions)
     {
-        var states = await db.FindSubscriptionStatesAsync([.. pushes.Select(push => push.SubscriptionId).Distinct()]);
-        var heads = pushes.FindAll(push => states[push.SubscriptionId].Line?.HeadMessageId == push.MessageId);
+        var states = await db.FindSubscriptionStatesAsync([.. questions.Select(question => question.Push.SubscriptionId).Distinct()]);
+        var heads = questions.Select(question => question.Push).Where(IsHead).Distinct().ToList();
         var accepted = await db.FindAcceptedAsync(heads);
         var ofTopic = await db.FindWaitingOfTopicAsync(heads);
-        return pushes.ToDictionary(push => push, push =>
+        return push =>
         {
             var (subscription, line) = states[push.SubscriptionId];
-            return line?.HeadMessageId == push.MessageId
-                ? new PushState(subscription, line, accepted.GetValueOrDefault((push.SubscriptionId, push.MessageId)), [.. ofTopic[push.SubscriptionId].Where(row => row.Position > line.Head)])
-                : new PushState(subscription, line, AcceptedFor: null, []);
-        });
+            return line is null || !IsHead(push)
+                ? new PushState(subscription, line, AcceptedFor: null, [])
+                : new PushState(subscription, line, accepted.GetValueOrDefault((push.SubscriptionId, push.MessageId)), [.. ofTopic[push.SubscriptionId].Where(row => row.Position > line.Head)]);
+        };
+
+        bool IsHead(PushKey push) => states[push.SubscriptionId].Line?.HeadMessageId == push.MessageId;
     }
 
     private sealed record Question(PushKey Push)

@@ -99,7 +99,7 @@ public sealed class PushServiceGateTests
         _time.Advance(TimeSpan.FromHours(0.2));
         Assert.IsType<Passage.Made>(await PassAsync(byOne, subscription, Accepted));
 
-        Task<Passage> PassAsync(Uri endpoint, Guid whose, PushOutcome outcome) => gates.Of(endpoint).PassAsync(whose, hasWaited: false, DateTimeOffset.MaxValue, _ => new(outcome), Cancellation);
+        Task<Passage> PassAsync(Uri endpoint, Guid whose, PushOutcome outcome) => gates.Of(endpoint).PassAsync(whose, $"{whose}", hasWaited: false, DateTimeOffset.MaxValue, _ => new(outcome), Cancellation);
     }
 
     [Fact]
@@ -120,7 +120,7 @@ public sealed class PushServiceGateTests
         await OpenAsync();
         _time.Advance(TimeSpan.FromSeconds(1));
         using var given = new CancellationTokenSource();
-        var probe = _gate.PassAsync(Guid.NewGuid(), hasWaited: false, DateTimeOffset.MaxValue, async token => { await Task.Delay(Timeout.Infinite, token); return Accepted; }, given.Token);
+        var probe = _gate.PassAsync(Guid.NewGuid(), "ada", hasWaited: false, DateTimeOffset.MaxValue, async token => { await Task.Delay(Timeout.Infinite, token); return Accepted; }, given.Token);
 
         await given.CancelAsync();
 
@@ -156,6 +156,22 @@ public sealed class PushServiceGateTests
     }
 
     [Fact]
+    public async Task A_service_that_goes_on_throttling_is_left_alone_again_and_again()
+    {
+        string[] users = ["ada", "grace", "lin"];
+        for (var round = 0; round < 5; round++)
+        {
+            foreach (var user in users)
+            {
+                Assert.IsType<Passage.Made>(await PassAsync(Throttled(120), user: user));
+            }
+
+            Assert.IsType<Passage.Refused>(await PassAsync(Accepted));
+            _time.Advance(TimeSpan.FromSeconds(120));
+        }
+    }
+
+    [Fact]
     public async Task A_service_that_throttles_is_left_alone_by_those_too_that_waited_for_a_place()
     {
         for (var i = 0; i < 2; i++)
@@ -180,18 +196,18 @@ public sealed class PushServiceGateTests
     }
 
     [Fact]
-    public async Task One_device_that_is_throttled_for_itself_silences_no_other()
+    public async Task One_device_that_is_throttled_for_itself_silences_no_other_however_many_subscriptions_its_user_has()
     {
-        var chatty = Guid.NewGuid();
+        const string chatty = "chatty";
         for (var i = 0; i < 5; i++)
         {
-            Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), chatty));
+            Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), user: chatty));
         }
 
         Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), Guid.NewGuid()));
         Assert.IsType<Passage.Made>(await PassAsync(Accepted));
         Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), Guid.NewGuid()));
-        Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), chatty));
+        Assert.IsType<Passage.Made>(await PassAsync(Throttled(3600), user: chatty));
         Assert.IsType<Passage.Made>(await PassAsync(Accepted));
     }
 
@@ -330,10 +346,11 @@ public sealed class PushServiceGateTests
         Assert.IsType<Passage.Refused>(await PassAsync(Down));
     }
 
-    private Task<Passage> PassAsync(PushOutcome outcome, Guid? subscription = null, bool hasWaited = false) => PassAsync(Task.FromResult(outcome), subscription, hasWaited);
+    private Task<Passage> PassAsync(PushOutcome outcome, Guid? subscription = null, bool hasWaited = false, string? user = null) => PassAsync(Task.FromResult(outcome), subscription, hasWaited, user: user);
 
-    private Task<Passage> PassAsync(Task<PushOutcome> outcome, Guid? subscription = null, bool hasWaited = false, DateTimeOffset? expiresAt = null) => _gate.PassAsync(
+    private Task<Passage> PassAsync(Task<PushOutcome> outcome, Guid? subscription = null, bool hasWaited = false, DateTimeOffset? expiresAt = null, string? user = null) => _gate.PassAsync(
         subscription ?? Guid.NewGuid(),
+        user ?? $"{Guid.NewGuid()}",
         hasWaited,
         expiresAt ?? DateTimeOffset.MaxValue,
         async _ =>
