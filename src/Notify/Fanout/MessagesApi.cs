@@ -10,7 +10,8 @@ namespace Notify.Fanout;
 /// <summary>Publishing over HTTP, for those who are not on the bus.</summary>
 internal static class MessagesApi
 {
-    private const int MaxBodyBytes = 16 * 1024 * 1024;
+    /// <summary>The largest event that is taken, here and from the bus: fifty thousand recipients with ids of the greatest length are less.</summary>
+    internal const int MaxBodyBytes = 16 * 1024 * 1024;
 
     private static readonly JsonSerializerOptions Json = MessagePostedConverter.WithNulls(new(JsonSerializerOptions.Web) { NumberHandling = JsonNumberHandling.Strict, AllowDuplicateProperties = false });
 

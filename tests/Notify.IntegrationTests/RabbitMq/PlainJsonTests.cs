@@ -64,6 +64,25 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
     }
 
     [Theory]
+    [InlineData(17)]
+    [InlineData(65)]
+    public async Task One_that_is_too_large_for_any_event_ends_there_too_though_the_client_takes_no_more_than_64_MiB_by_itself(int mebibytes)
+    {
+        // Later brokers take 16 MiB.
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V3);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+
+        await PublishAsync(uri, "application/json", $$"""{"title":"{{new string('x', mebibytes * 1024 * 1024)}}"}""");
+        await PublishAsync(uri, "application/json", $$"""{"messageId":"{{Guid.NewGuid()}}","recipientIds":["ada"],"title":"next"}""");
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["next"]));
+        var error = await Eventually.GetAsync(() => TakeErrorAsync(uri), message => message is not null);
+        Assert.Contains("an event has 16,777,216 at most", Encoding.UTF8.GetString((byte[])error!.BasicProperties.Headers!["MT-Fault-Message"]!), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("application/vnd.masstransit+json")]
     [InlineData("application/json")]
     public async Task A_bad_one_that_names_an_address_for_its_fault_holds_nothing_up(string contentType)
@@ -256,7 +275,7 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
 
     private static async Task<BasicGetResult?> TakeErrorAsync(Uri uri)
     {
-        await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
+        await using var connection = await new ConnectionFactory { Uri = uri, MaxInboundMessageBodySize = 128 * 1024 * 1024 }.CreateConnectionAsync(Cancellation);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation);
         try
         {

@@ -20,13 +20,13 @@ internal sealed class EventEnvelope : ISerializerFactory, IMessageDeserializer
     public ConsumeContext Deserialize(ReceiveContext receiveContext) =>
         new BodyConsumeContext(receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress));
 
-    /// <exception cref="SerializationException">The body is no envelope.</exception>
+    /// <exception cref="SerializationException">The body is no envelope, or too large.</exception>
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null)
     {
         // As MassTransit does it, but for the addresses.
         try
         {
-            var envelope = JsonSerializer.Deserialize<JsonElement>(body.GetBytes(), _options).Deserialize<JsonMessageEnvelope>(_options);
+            var envelope = JsonSerializer.Deserialize<JsonElement>(body.GetEventBytes(), _options).Deserialize<JsonMessageEnvelope>(_options);
             if (envelope?.Message is null)
             {
                 throw new SerializationException("The body must be an event in MassTransit's envelope, or the event alone with the content type application/json.");

@@ -23,7 +23,7 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
         return new BodyConsumeContext(receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress, sent));
     }
 
-    /// <exception cref="SerializationException">The body is no JSON, or null. One that is no event becomes a JsonException where it is read.</exception>
+    /// <exception cref="SerializationException">The body is no JSON, or null, or too large. One that is no event becomes a JsonException where it is read.</exception>
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) => Deserialize(body, headers, destinationAddress, sent: null);
 
     private SystemTextJsonRawSerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress, DateTime? sent)
@@ -31,7 +31,7 @@ internal sealed class PlainJson : ISerializerFactory, IMessageDeserializer
         // As MassTransit does it, but for what it reads from the headers.
         try
         {
-            var message = JsonSerializer.Deserialize<JsonElement>(body.GetBytes(), _options);
+            var message = JsonSerializer.Deserialize<JsonElement>(body.GetEventBytes(), _options);
             return message.ValueKind == JsonValueKind.Null
                 ? throw new SerializationException("The body must be MessagePosted as JSON, not null.")
                 : new SystemTextJsonRawSerializerContext(SystemTextJsonMessageSerializer.Instance, _options, ContentType, new EventContext(headers, destinationAddress, sent), [], RawSerializerOptions.AnyMessageType, message);

@@ -12,6 +12,9 @@ internal sealed class RabbitMqAddress
 
     public const string Default = "amqp://guest:guest@localhost:5672/";
 
+    // The most that a broker can be set to take. The client's own limit, 64 MiB, ends the connection for whoever gets more, again and again; what is too large for an event goes to the error queue.
+    private const uint LargestBody = 512 * 1024 * 1024;
+
     private const int DefaultPort = 5672;
     private const int DefaultTlsPort = 5671;
 
@@ -38,6 +41,7 @@ internal sealed class RabbitMqAddress
         host.OnRefreshConnectionFactory = factory =>
         {
             factory.SocketFactory = BrokerTcpClient.Create;
+            factory.MaxInboundMessageBodySize = LargestBody;
             return Task.CompletedTask;
         };
         if (IsTls(Nodes[0]))
@@ -63,7 +67,7 @@ internal sealed class RabbitMqAddress
 
     /// <summary>The nodes, for a connection of our own.</summary>
     public IReadOnlyList<AmqpTcpEndpoint> Endpoints =>
-        [.. Nodes.Select(node => new AmqpTcpEndpoint(node.Host, PortOf(node), new SslOption(node.Host, enabled: IsTls(Nodes[0]))))];
+        [.. Nodes.Select(node => new AmqpTcpEndpoint(node.Host, PortOf(node), new SslOption(node.Host, enabled: IsTls(Nodes[0])), LargestBody))];
 
     /// <summary>Host and port of every node, fit for a log.</summary>
     public override string ToString() => string.Join(", ", Nodes.Select(node => $"{node.Host}:{PortOf(node)}"));
