@@ -12,7 +12,7 @@ public static class PushTopic
 
     /// <summary>
     /// The topic of a tag of any length and alphabet: the first 24 bytes of the SHA-256 of its UTF-8, as 32 characters of base64url.
-    /// The push service can tell equal tags, but not read them.
+    /// The push service can tell equal tags, and one that it can guess: a tag is no place for a secret.
     /// </summary>
     public static string From(string tag)
     {

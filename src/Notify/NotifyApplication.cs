@@ -30,8 +30,16 @@ public static partial class NotifyApplication
         var builder = CreateBuilder(args);
         builder.WebHost.UseStaticWebAssets().ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
 
-        // It would write whole request URLs, and one of ours carries an endpoint.
-        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
+        // It would write whole request URLs, and one of ours carries an endpoint. A level that is set for one logger provider goes before any that is set for all.
+        const string requests = "Microsoft.AspNetCore.Hosting.Diagnostics";
+        builder.Logging.AddFilter(requests, LogLevel.Warning);
+        builder.Services.PostConfigure<LoggerFilterOptions>(filters =>
+        {
+            foreach (var provider in filters.Rules.Select(rule => rule.ProviderName).OfType<string>().Distinct().ToList())
+            {
+                filters.Rules.Add(new LoggerFilterRule(provider, requests, LogLevel.Warning, filter: null));
+            }
+        });
         if (!AddressKeys.Any(key => builder.Configuration[key] is { Length: > 0 }))
         {
             builder.WebHost.UseUrls(DefaultUrl);

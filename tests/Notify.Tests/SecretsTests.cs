@@ -57,7 +57,8 @@ public sealed class SecretsTests
             builder => builder.Logging.AddProvider(logs).SetMinimumLevel(LogLevel.Trace),
             $"--Notify:Vapid:PublicKey={pair.PublicKey}", $"--Notify:Vapid:PrivateKey={pair.PrivateKey}", $"--Notify:Auth:SigningKey={Tokens.SigningKey}", "--Notify:Auth:Audience=notify",
             $"--Notify:Encryption:Key={encryptionKey}", "--Logging:LogLevel:Default=Trace", "--Logging:LogLevel:MassTransit=Trace", "--Logging:LogLevel:Microsoft.AspNetCore=Trace",
-            "--Logging:LogLevel:Microsoft.EntityFrameworkCore=Trace", "--Notify:Sending:MaxAttempts=2", "--Notify:Sending:RetryDelay=00:00:00.01"))
+            "--Logging:LogLevel:Microsoft.EntityFrameworkCore=Trace", "--Logging:Notify.Tests.LogCollector:LogLevel:Default=Trace", "--Logging:Notify.Tests.LogCollector:LogLevel:Microsoft=Trace",
+            "--Notify:Sending:MaxAttempts=2", "--Notify:Sending:RetryDelay=00:00:00.01"))
         {
             await using var browser = await Browser.OpenAsync(service);
             var subscription = await browser.Agent.SubscribeAsync(pair.PublicKey, Cancellation);

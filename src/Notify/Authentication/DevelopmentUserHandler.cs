@@ -34,7 +34,7 @@ internal sealed class DevelopmentUserHandler(IOptionsMonitor<AuthenticationSchem
         return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), SchemeName)));
     }
 
-    private static readonly string[] ProxyHeaders = ["Forwarded", "X-Forwarded-For", "X-Original-For"];
+    private static readonly string[] ProxyHeaders = ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-For", "X-Real-IP", "Via"];
 
     private bool IsOnThisMachine() =>
         !Array.Exists(ProxyHeaders, Request.Headers.ContainsKey) &&

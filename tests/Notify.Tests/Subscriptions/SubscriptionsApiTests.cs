@@ -170,6 +170,8 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
     [InlineData("Host", "evil.example")]
     [InlineData("X-Forwarded-For", "203.0.113.7")]
     [InlineData("Forwarded", "for=203.0.113.7")]
+    [InlineData("X-Real-IP", "203.0.113.7")]
+    [InlineData("Via", "1.1 proxy")]
     public async Task The_development_user_does_not_count_for_a_page_from_elsewhere(string header, string value)
     {
         using var http = _service.ClientOf(_user);
