@@ -13,7 +13,7 @@ public sealed partial class PushServiceGate
     /// <summary>The breaker opens when half of at least this many answers within ten seconds were failures.</summary>
     public const int MinimumThroughput = 20;
 
-    // Those that come back must not come all at once; one subscription comes back as after any Retry-After (RetrySchedule).
+    // Those that come back after a rest must not come all at once; one subscription comes back as after any Retry-After (RetrySchedule).
     private const double Crowd = 0.5;
     private const double OneAlone = 0.05;
 
@@ -29,6 +29,8 @@ public sealed partial class PushServiceGate
     private readonly ILogger _logger;
     private readonly PushServiceRests _rests;
     private readonly PushServicePlaces _places;
+    private readonly PushServiceTurns _turns;
+    private readonly TimeSpan _pace;
     private readonly ResiliencePipeline<PushOutcome> _breaker;
     private readonly CircuitBreakerStateProvider _state = new();
     private long _lastAskedFor;
@@ -39,6 +41,9 @@ public sealed partial class PushServiceGate
     {
         (_host, _time, _logger) = (host, time, logger);
         (_rests, _places) = (new PushServiceRests(options.MaxRetryDelay, time), new PushServicePlaces(options.Concurrency, time));
+
+        // While it is down no more ask in a second than there are places.
+        (_turns, _pace) = (new PushServiceTurns(time), TimeSpan.FromSeconds(1) / options.Concurrency);
         _lastAskedFor = time.GetTimestamp();
         _breaker = new ResiliencePipelineBuilder<PushOutcome> { TimeProvider = time }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions<PushOutcome>
@@ -144,7 +149,8 @@ public sealed partial class PushServiceGate
         }
         catch (BrokenCircuitException open)
         {
-            return Refuse(open.RetryAfter ?? MinBreak, "down", "the push service is down", Crowd);
+            var soonest = open.RetryAfter is { } rest && rest > MinBreak ? rest : MinBreak;
+            return new Passage.Refused(soonest, _turns.Next(soonest, _pace), "down", "the push service is down");
         }
         finally
         {

@@ -16,17 +16,13 @@ internal sealed class PushServicePlaces(int count, TimeProvider time)
     private static readonly TimeSpan Sluggish = TimeSpan.FromSeconds(0.5);
 
     private static readonly TimeSpan SoonestTurn = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LatestTurn = TimeSpan.FromMinutes(1);
-
-    // Those that find the line too long must not come back all at once.
-    private const double Crowd = 0.5;
 
     private readonly SemaphoreSlim _free = new(count);
+    private readonly PushServiceTurns _turns = new(time);
     private readonly Lock _lock = new();
     private long _lastMoved = time.GetTimestamp();
     private int _waiting;
     private double _averageSeconds;
-    private DateTimeOffset _nextTurn;
 
     /// <summary>Those that are taken.</summary>
     public int Taken => count - _free.CurrentCount;
@@ -65,23 +61,13 @@ internal sealed class PushServicePlaces(int count, TimeProvider time)
         }
     }
 
-    /// <summary>When to ask again: by the pace at which it takes pushes, as if those that wait stood in a line. Else all would come back, and be refused, every second.</summary>
+    /// <summary>When to ask again: by the pace at which it takes pushes. Where it has given none back for long, that is what each takes at least.</summary>
     public TimeSpan NextTurn()
     {
-        lock (_lock)
-        {
-            var (now, pace) = (time.GetUtcNow(), TimeSpan.FromSeconds(_averageSeconds / count));
-            var afterThese = now + (Volatile.Read(ref _waiting) * pace);
-            var turn = (_nextTurn > afterThese ? _nextTurn : afterThese) + pace - now;
-            if (turn > LatestTurn)
-            {
-                // The line ends here, so that it is not still long when it has become short. Who finds it so long comes after it.
-                return LatestTurn * (1 + (Crowd * Random.Shared.NextDouble()));
-            }
-
-            _nextTurn = now + turn;
-            return turn > SoonestTurn ? turn : SoonestTurn;
-        }
+        var (average, since) = (Volatile.Read(ref _averageSeconds), time.GetElapsedTime(Interlocked.Read(ref _lastMoved)).TotalSeconds);
+        var pace = TimeSpan.FromSeconds(Math.Max(average, since) / count);
+        var turn = _turns.Next(Volatile.Read(ref _waiting) * pace, pace);
+        return turn > SoonestTurn ? turn : SoonestTurn;
     }
 
     private async Task<bool> WaitAsync(CancellationToken cancellationToken)

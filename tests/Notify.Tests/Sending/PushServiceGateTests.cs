@@ -35,8 +35,7 @@ public sealed class PushServiceGateTests
     {
         await OpenAsync();
 
-        var refused = Assert.IsType<Passage.Refused>(await PassAsync(Accepted));
-        Assert.InRange(refused.Delay, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1.5));
+        Assert.Equal(TimeSpan.FromSeconds(1), Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Soonest);
 
         _time.Advance(TimeSpan.FromSeconds(1));
         var answer = new TaskCompletionSource<PushOutcome>();
@@ -103,12 +102,28 @@ public sealed class PushServiceGateTests
     }
 
     [Fact]
+    public async Task While_it_is_down_no_more_ask_again_in_a_second_than_there_are_places()
+    {
+        await OpenAsync();
+        var delays = new List<TimeSpan>();
+        for (var i = 0; i < 1000; i++)
+        {
+            delays.Add(Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Delay);
+        }
+
+        // Those of a minute stand in a line, and who finds it so long comes within half a minute after it.
+        Assert.All(delays.Take(100).Zip(delays.Skip(1)), pair => Assert.Equal(TimeSpan.FromSeconds(0.5), pair.Second - pair.First));
+        Assert.InRange(delays.Count(delay => delay <= TimeSpan.FromSeconds(61)), 115, 120);
+        Assert.InRange(delays.Max(), TimeSpan.FromSeconds(80), TimeSpan.FromSeconds(91));
+    }
+
+    [Fact]
     public async Task Every_probe_that_fails_doubles_the_wait_for_the_next_up_to_a_minute()
     {
         await OpenAsync();
         foreach (var seconds in new[] { 1, 2, 4, 8, 16, 32, 60, 60 })
         {
-            Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Down)).Delay.TotalSeconds, seconds, seconds * 1.5);
+            Assert.Equal(TimeSpan.FromSeconds(seconds), Assert.IsType<Passage.Refused>(await PassAsync(Down)).Soonest);
             _time.Advance(TimeSpan.FromSeconds(seconds));
             Assert.IsType<Passage.Made>(await PassAsync(Down));
         }
@@ -294,14 +309,31 @@ public sealed class PushServiceGateTests
 
         // By the pace of two in 0.65 seconds those of a minute stand in a line, and who finds it so long comes within half a minute after it.
         Assert.InRange(delays.Count(delay => delay < TimeSpan.FromMinutes(1)), 150, 250);
-        Assert.InRange(delays.Max(), TimeSpan.FromSeconds(80), TimeSpan.FromSeconds(90));
+        Assert.InRange(delays.Max(), TimeSpan.FromSeconds(80), TimeSpan.FromSeconds(91));
 
         // A minute later that line is gone.
         Assert.False(waits.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(61));
-        Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Delay, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
         slow.SetResult(Accepted);
         Assert.IsType<Passage.Made>(await waits);
+        await Task.WhenAll(under);
+        slow = new TaskCompletionSource<PushOutcome>();
+        under = [PassAsync(slow.Task), PassAsync(slow.Task)];
+        Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Delay, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20));
+        slow.SetResult(Accepted);
+        await Task.WhenAll(under);
+    }
+
+    [Fact]
+    public async Task A_service_that_gives_no_place_back_is_asked_again_as_if_each_took_at_least_that_long()
+    {
+        var never = new TaskCompletionSource<PushOutcome>();
+        var under = new[] { PassAsync(never.Task), PassAsync(never.Task) };
+        _time.Advance(TimeSpan.FromSeconds(4));
+
+        Assert.Equal(TimeSpan.FromSeconds(2), Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Delay);
+        Assert.Equal(TimeSpan.FromSeconds(4), Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Delay);
+        never.SetResult(Down);
         await Task.WhenAll(under);
     }
 
