@@ -108,7 +108,7 @@ public sealed partial class FanoutLedger : IAsyncDisposable
         var isFirstTry = true;
         try
         {
-            await Patience.TryAsync(_time, () => _isInMemory ? _outage.WaitOutAsync(AddAsync) : AddAsync());
+            await (_isInMemory ? _outage.WaitOutAsync(() => Patience.TryAsync(_time, AddAsync, StoreAway.IsSaidBy)) : Patience.TryAsync(_time, AddAsync));
         }
         catch (Exception exception)
         {

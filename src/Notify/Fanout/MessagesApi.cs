@@ -10,8 +10,8 @@ namespace Notify.Fanout;
 /// <summary>Publishing over HTTP, for those who are not on the bus.</summary>
 internal static class MessagesApi
 {
-    /// <summary>The largest event that is taken, here and from the bus: fifty thousand recipients with ids of the greatest length are less.</summary>
-    internal const int MaxBodyBytes = 16 * 1024 * 1024;
+    /// <summary>The largest event that is taken, here and from the bus: fifty thousand recipients with the longest ids of ASCII are less.</summary>
+    internal const int MaxEventBytes = 16 * 1024 * 1024;
 
     private static readonly JsonSerializerOptions Json = MessagePostedConverter.WithNulls(new(JsonSerializerOptions.Web) { NumberHandling = JsonNumberHandling.Strict, AllowDuplicateProperties = false });
 
@@ -24,9 +24,9 @@ internal static class MessagesApi
 
     private static async Task<IResult> PostAsync(HttpRequest request, IBus bus, CancellationToken cancellationToken)
     {
-        if (await RequestBody.ReadAsync(request, MaxBodyBytes, cancellationToken) is not { } body)
+        if (await RequestBody.ReadAsync(request, MaxEventBytes, cancellationToken) is not { } body)
         {
-            return Problems.TooLarge($"A message is at most {MaxBodyBytes / 1024 / 1024} MiB of JSON.");
+            return Problems.TooLarge($"A message is at most {MaxEventBytes / 1024 / 1024} MiB of JSON.");
         }
 
         MessagePosted? message;

@@ -47,7 +47,7 @@ internal sealed class LinesAtHand
         };
         if (pushes.Count > 0)
         {
-            atHand._positions = await db.Keys(pushes)
+            atHand._positions = await db.RowsOf(pushes)
                 .Join(db.WaitingPushes, push => new { push.SubscriptionId, push.MessageId }, row => new { row.SubscriptionId, row.MessageId }, (push, row) => new { row.SubscriptionId, row.MessageId, row.Position })
                 .ToDictionaryAsync(row => (row.SubscriptionId, row.MessageId), row => row.Position);
             atHand._accepted = await db.FindAcceptedAsync(pushes);
@@ -106,7 +106,7 @@ internal sealed class LinesAtHand
         await _db.SaveChangesAsync();
         if (_takenOut.Count > 0)
         {
-            await _db.WaitingPushes.Where(row => _db.Keys(_takenOut).Any(push => push.SubscriptionId == row.SubscriptionId && push.MessageId == row.MessageId)).ExecuteDeleteAsync();
+            await _db.DeleteWaitingAsync(_takenOut);
         }
 
         if (_ended.Count > 0)

@@ -98,7 +98,7 @@ public sealed class WaitingLines : IAsyncDisposable
     {
         // The writer is at many a trace.
         var (waits, traceParent) = (true, Activity.Current?.Id);
-        await _writer.WriteAsync(push.SubscriptionId, push, lines =>
+        await _writer.WriteAsync(push.SubscriptionId, line is null ? push : null, lines =>
         {
             if (line is not null)
             {
@@ -186,7 +186,7 @@ public sealed class WaitingLines : IAsyncDisposable
         }, CancellationToken.None);
     }
 
-    /// <summary>Takes pushes of one subscription that are superseded, and of which that has been told, out of their line. Were they left, they would be found to be so in their turn.</summary>
+    /// <summary>Takes pushes of one subscription that are superseded, and of which that has been told, out of their line. Were they left, they would be found to be so in their turn, unless the newer one has expired by then.</summary>
     /// <param name="pushes">One or more, none of them at the head.</param>
     /// <param name="isNotOurs">The bus gives them to others: nothing is written of them any more.</param>
     /// <exception cref="WaitingLineException">The store is away.</exception>
@@ -255,23 +255,18 @@ public sealed class WaitingLines : IAsyncDisposable
         await using var db = await _store.CreateDbContextAsync(cancellationToken);
         await db.WaitingLines.Where(line => line.ReleasedThrough > line.Head)
             .ExecuteUpdateAsync(set => set.SetProperty(line => line.ReleasedThrough, line => line.Head).SetProperty(line => line.ReleaseNext, 1), cancellationToken);
-        var all = db.WaitingLines.AsNoTracking()
-            .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command, push.TraceParent })
-            .OrderBy(row => row.line.SubscriptionId);
-        for (Guid? last = null; ;)
+
+        // Those that are there now: others, which begin meanwhile, the bus has.
+        foreach (var ids in (await db.WaitingLines.Select(line => line.SubscriptionId).ToListAsync(cancellationToken)).Chunk(MostAtOnce))
         {
-            var rows = await (last is { } after ? all.Where(row => row.line.SubscriptionId > after) : all).Take(MostAtOnce).ToListAsync(cancellationToken);
+            var rows = await db.WaitingLines.AsNoTracking()
+                .Where(line => ids.Contains(line.SubscriptionId))
+                .Join(db.WaitingPushes, line => new { line.SubscriptionId, Position = line.Head }, push => new { push.SubscriptionId, push.Position }, (line, push) => new { line, push.Command, push.TraceParent })
+                .ToListAsync(cancellationToken);
             foreach (var row in rows)
             {
                 yield return new ReleasedPush(Parse(row.Command), row.line.Attempts, row.line.NextAttemptAt, row.TraceParent);
             }
-
-            if (rows.Count < MostAtOnce)
-            {
-                yield break;
-            }
-
-            last = rows[^1].line.SubscriptionId;
         }
     }
 

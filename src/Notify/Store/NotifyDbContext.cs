@@ -132,7 +132,7 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             return new Dictionary<(Guid, Guid), string>();
         }
 
-        return await Keys(pushes)
+        return await RowsOf(pushes)
             .Join(Deliveries, push => new { push.MessageId, push.SubscriptionId }, delivery => new { delivery.MessageId, delivery.SubscriptionId }, (push, delivery) => delivery)
             .Where(delivery => delivery.State == DeliveryState.Accepted)
             .Select(delivery => new { delivery.SubscriptionId, delivery.MessageId, delivery.UserId })
@@ -144,7 +144,7 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
     internal async Task<ILookup<Guid, WaitingPush>> FindWaitingOfTopicAsync(IReadOnlyCollection<PushKey> pushes)
     {
         var ofTopics = pushes.Where(push => push.Topic.Length > 0).ToList();
-        var rows = ofTopics.Count == 0 ? [] : await Keys(ofTopics)
+        var rows = ofTopics.Count == 0 ? [] : await RowsOf(ofTopics)
             .Join(WaitingPushes.AsNoTracking(), push => new { push.SubscriptionId, push.Topic }, row => new { row.SubscriptionId, Topic = row.Topic! }, (push, row) => new { push, row })
             .Where(pair => pair.row.MessageId != pair.push.MessageId)
             .Select(pair => pair.row)
@@ -152,8 +152,12 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
         return rows.ToLookup(row => row.SubscriptionId);
     }
 
+    /// <summary>Takes these pushes out of their lines.</summary>
+    internal virtual Task DeleteWaitingAsync(IReadOnlyCollection<PushKey> pushes) =>
+        WaitingPushes.Where(row => RowsOf(pushes).Any(push => push.SubscriptionId == row.SubscriptionId && push.MessageId == row.MessageId)).ExecuteDeleteAsync();
+
     /// <summary>These keys as rows, to be joined with those of a table.</summary>
-    internal abstract IQueryable<PushKey> Keys(IReadOnlyCollection<PushKey> pushes);
+    internal abstract IQueryable<PushKey> RowsOf(IReadOnlyCollection<PushKey> pushes);
 
     /// <summary>Finds, by their keys, which of these parts are there. There may be others among what is found.</summary>
     internal virtual async Task<IReadOnlySet<(Guid MessageId, int Offset, int Count)>> FindFannedOutPartsAsync(IReadOnlyCollection<FannedOutPart> parts)

@@ -18,7 +18,7 @@ public sealed class PostgreSqlNotifyDbContext(DbContextOptions<PostgreSqlNotifyD
         Database.ExecuteSqlRawAsync(
             "SELECT pg_advisory_xact_lock(number) FROM unnest(@numbers) AS number", [Array("numbers", NpgsqlDbType.Bigint, names.Select(LockName.NumberOf))], cancellationToken);
 
-    internal override IQueryable<PushKey> Keys(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(
+    internal override IQueryable<PushKey> RowsOf(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(
         """SELECT * FROM unnest(@subscriptionIds, @messageIds, @topics) AS push ("SubscriptionId", "MessageId", "Topic")""",
         Array("subscriptionIds", NpgsqlDbType.Uuid, pushes.Select(push => push.SubscriptionId)),
         Array("messageIds", NpgsqlDbType.Uuid, pushes.Select(push => push.MessageId)),

@@ -10,12 +10,22 @@ namespace Notify.Store;
 /// <summary>The store on Microsoft SQL Server.</summary>
 public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbContext> options) : NotifyDbContext(options)
 {
+    // Of a list of names as JSON, one after the other.
     internal const string LockStatement =
         """
-        DECLARE @granted int;
-        EXEC @granted = sp_getapplock @Resource = {0}, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 20000;
-        IF @granted = -3 THROW 51205, 'The lock was not granted: others waited for each other.', 1;
-        IF @granted < 0 THROW 51222, 'The lock was not granted within 20 s.', 1;
+        DECLARE @name nvarchar(255), @granted int;
+        DECLARE names CURSOR LOCAL FAST_FORWARD FOR SELECT value FROM OPENJSON({0}) ORDER BY CAST([key] AS int);
+        OPEN names;
+        FETCH NEXT FROM names INTO @name;
+        WHILE @@FETCH_STATUS = 0
+        BEGIN
+            EXEC @granted = sp_getapplock @Resource = @name, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 20000;
+            IF @granted = -3 THROW 51205, 'The lock was not granted: others waited for each other.', 1;
+            IF @granted < 0 THROW 51222, 'The lock was not granted within 20 s.', 1;
+            FETCH NEXT FROM names INTO @name;
+        END;
+        CLOSE names;
+        DEALLOCATE names;
         """;
 
     internal const string KeysQuery =
@@ -58,10 +68,12 @@ public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbC
     public override Guid NewId(DateTimeOffset now) => MassTransit.NewId.NextGuid();
 
     /// <inheritdoc />
-    public override Task LockAsync(string name, CancellationToken cancellationToken) =>
-        Database.ExecuteSqlRawAsync(LockStatement, [LockName.TextOf(name)], cancellationToken);
+    public override Task LockAsync(string name, CancellationToken cancellationToken) => LockEachAsync([name], cancellationToken);
 
-    internal override IQueryable<PushKey> Keys(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(KeysQuery, JsonSerializer.Serialize(pushes));
+    private protected override Task LockEachAsync(IReadOnlyList<string> names, CancellationToken cancellationToken) =>
+        Database.ExecuteSqlRawAsync(LockStatement, [JsonSerializer.Serialize(names.Select(LockName.TextOf))], cancellationToken);
+
+    internal override IQueryable<PushKey> RowsOf(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(KeysQuery, JsonSerializer.Serialize(pushes));
 
     /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)

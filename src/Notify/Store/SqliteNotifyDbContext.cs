@@ -64,7 +64,25 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
         }
     }
 
-    internal override IQueryable<PushKey> Keys(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(
+    // SQLite would look at every row, and for each at all the keys.
+    internal override async Task DeleteWaitingAsync(IReadOnlyCollection<PushKey> pushes)
+    {
+        await Database.OpenConnectionAsync();
+        try
+        {
+            var delete = Command("""DELETE FROM "WaitingPushes" WHERE "SubscriptionId" = $subscriptionId AND "MessageId" = $messageId""", "$subscriptionId", "$messageId");
+            foreach (var push in pushes)
+            {
+                Bind(delete, push.SubscriptionId, push.MessageId).ExecuteNonQuery();
+            }
+        }
+        finally
+        {
+            await Database.CloseConnectionAsync();
+        }
+    }
+
+    internal override IQueryable<PushKey> RowsOf(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(
         """SELECT "value" ->> 0 AS "SubscriptionId", "value" ->> 1 AS "MessageId", "value" ->> 2 AS "Topic" FROM json_each({0})""",
         JsonSerializer.Serialize(pushes.Select(push => new[] { TextOf(push.SubscriptionId), TextOf(push.MessageId), push.Topic })));
 

@@ -35,8 +35,8 @@ internal static class StoreAway
         SqlException sql => sql.Class >= SqlServerFatal || SqlServer.Contains(sql.Number),
         DbException { IsTransient: true } or TimeoutException => true,
 
-        // All connections of the pool are in use for as long as one waits for a connection: its own word for it, with nothing of a database in it.
-        InvalidOperationException { Source: SqlClient, InnerException: null } => true,
+        // All connections of its pool are in use for as long as one waits for a connection: it has no exception of its own for that.
+        InvalidOperationException { Source: SqlClient, InnerException: null } pool when pool.Message.Contains("pool", StringComparison.Ordinal) => true,
         _ => IsSaidBy(exception.InnerException),
     };
 }

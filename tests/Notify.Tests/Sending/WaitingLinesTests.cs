@@ -4,6 +4,7 @@ using Microsoft.Extensions.Time.Testing;
 using Notify.Contracts;
 using Notify.Deliveries;
 using Notify.Sending;
+using Notify.Store;
 using Notify.Tests.Store;
 
 namespace Notify.Tests.Sending;
@@ -463,15 +464,30 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Whatever_came_between_two_writes_to_one_line_the_second_sees_the_first()
+    public async Task Of_two_writes_to_one_line_that_come_together_the_second_sees_the_first()
     {
-        // All at once, so that they are in one batch.
+        using var outage = new StoreOutage(_time, NullLogger.Instance);
+        await using var writer = new WaitingLineWriter(_store.Factory, _time, outage);
+        using var bothAreThere = new ManualResetEventSlim();
         await HeadAsync();
-        var pushes = Enumerable.Range(0, 5).Select(_ => Push()).ToList();
-        await Task.WhenAll(pushes.Concat(pushes).Select(push => TurnAsync(push)));
+        var last = new List<long>();
 
-        await using var db = _store.Open();
-        Assert.Equal([1, 2, 3, 4, 5, 6], await db.WaitingPushes.OrderBy(row => row.Position).Select(row => row.Position).ToListAsync(Cancellation));
+        var writes = new[]
+        {
+            writer.WriteAsync(Guid.NewGuid(), null, _ => bothAreThere.Wait(Cancellation), CancellationToken.None),
+            AddAsync(),
+            AddAsync(),
+        };
+        bothAreThere.Set();
+        await Task.WhenAll(writes);
+
+        Assert.Equal([1, 2], last);
+
+        Task AddAsync() => writer.WriteAsync(_subscription, null, lines =>
+        {
+            last.Add(lines.LastOf(_subscription));
+            lines.Add(new WaitingPush { SubscriptionId = _subscription, Position = last[^1] + 1, MessageId = Guid.NewGuid(), Command = "{}" });
+        }, CancellationToken.None);
     }
 
     [Fact]

@@ -45,8 +45,9 @@ public sealed class StoreAwayTests
     }
 
     [Theory]
-    [InlineData("Microsoft.Data.SqlClient", true)]
-    [InlineData("Microsoft.EntityFrameworkCore", false)]
-    public void So_it_is_when_all_connections_of_its_pool_are_in_use(string source, bool isAway) =>
-        Assert.Equal(isAway, StoreAway.IsSaidBy(new InvalidOperationException("Timeout expired.") { Source = source }));
+    [InlineData("Microsoft.Data.SqlClient", "Timeout expired.  The timeout period elapsed prior to obtaining a connection from the pool.", true)]
+    [InlineData("Microsoft.Data.SqlClient", "This SqlTransaction has completed; it is no longer usable.", false)]
+    [InlineData("Microsoft.EntityFrameworkCore", "The pool is closed.", false)]
+    public void So_it_is_when_all_connections_of_its_pool_are_in_use(string source, string message, bool isAway) =>
+        Assert.Equal(isAway, StoreAway.IsSaidBy(new InvalidOperationException(message) { Source = source }));
 }

@@ -10,7 +10,7 @@ internal static class EventBody
 {
     /// <summary>Its bytes.</summary>
     /// <exception cref="SerializationException">It is too large, as brokers before RabbitMQ 4 take them.</exception>
-    public static byte[] GetEventBytes(this MessageBody body) => body.Length is > MessagesApi.MaxBodyBytes and var length
-        ? throw new SerializationException(string.Create(CultureInfo.InvariantCulture, $"The body has {length:N0} bytes; an event has {MessagesApi.MaxBodyBytes:N0} at most."))
+    public static byte[] GetEventBytes(this MessageBody body) => body.Length is > MessagesApi.MaxEventBytes and var length
+        ? throw new SerializationException(string.Create(CultureInfo.InvariantCulture, $"The body has {length:N0} bytes; an event has {MessagesApi.MaxEventBytes:N0} at most."))
         : body.GetBytes();
 }

@@ -12,8 +12,9 @@ internal sealed class RabbitMqAddress
 
     public const string Default = "amqp://guest:guest@localhost:5672/";
 
-    // The most that a broker can be set to take. The client's own limit, 64 MiB, ends the connection for whoever gets more, again and again; what is too large for an event goes to the error queue.
-    private const uint LargestBody = 512 * 1024 * 1024;
+    // What brokers before RabbitMQ 4 take. The client's own limit, 64 MiB, ends the connection for whoever gets more, again and again; what is too large for an event goes to the error queue. Of
+    // several nodes MassTransit makes the endpoints, with the client's limit.
+    private const uint LargestBody = 128 * 1024 * 1024;
 
     private const int DefaultPort = 5672;
     private const int DefaultTlsPort = 5671;
