@@ -24,7 +24,7 @@ internal sealed class LinesAtHand
     private readonly List<Guid> _ended = [];
     private Dictionary<Guid, WaitingLine> _lines = [];
     private Dictionary<Guid, long> _last = [];
-    private Dictionary<(Guid SubscriptionId, Guid MessageId), long> _positions = [];
+    private IReadOnlyDictionary<(Guid SubscriptionId, Guid MessageId), long> _positions = new Dictionary<(Guid, Guid), long>();
     private IReadOnlyDictionary<(Guid SubscriptionId, Guid MessageId), string> _accepted = new Dictionary<(Guid, Guid), string>();
     private ILookup<Guid, WaitingPush> _ofTopic = Enumerable.Empty<WaitingPush>().ToLookup(row => row.SubscriptionId);
 
@@ -36,8 +36,7 @@ internal sealed class LinesAtHand
     /// <param name="pushes">What <see cref="PositionOf"/>, <see cref="IsAccepted"/> and <see cref="BehindOfTopic"/> will be asked about.</param>
     public static async Task<LinesAtHand> ReadAsync(NotifyDbContext db, IReadOnlyCollection<Guid> subscriptionIds, IReadOnlyCollection<PushKey> pushes)
     {
-        var lines = await db.WaitingLines
-            .Where(line => subscriptionIds.Contains(line.SubscriptionId))
+        var lines = await db.LinesOf(subscriptionIds)
             .Select(line => new { Line = line, Last = db.WaitingPushes.Where(row => row.SubscriptionId == line.SubscriptionId).Max(row => (long?)row.Position) })
             .ToListAsync();
         var atHand = new LinesAtHand(db)
@@ -47,9 +46,7 @@ internal sealed class LinesAtHand
         };
         if (pushes.Count > 0)
         {
-            atHand._positions = await db.RowsOf(pushes)
-                .Join(db.WaitingPushes, push => new { push.SubscriptionId, push.MessageId }, row => new { row.SubscriptionId, row.MessageId }, (push, row) => new { row.SubscriptionId, row.MessageId, row.Position })
-                .ToDictionaryAsync(row => (row.SubscriptionId, row.MessageId), row => row.Position);
+            atHand._positions = await db.FindPositionsAsync(pushes);
             atHand._accepted = await db.FindAcceptedAsync(pushes);
             atHand._ofTopic = await db.FindWaitingOfTopicAsync(pushes);
         }

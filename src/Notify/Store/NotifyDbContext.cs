@@ -115,14 +115,24 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
     {
         var known = await Subscriptions.AsNoTracking()
             .Where(subscription => ids.Contains(subscription.Id))
-            .LeftJoin(WaitingLines, subscription => subscription.Id, line => line.SubscriptionId, (subscription, line) => new { subscription.Id, subscription.UserId, subscription.Revision, subscription.LastAcceptedAt, Line = line })
-            .ToDictionaryAsync(row => row.Id, row => new SubscriptionState(new SubscriptionStamp(row.UserId, row.Revision, row.LastAcceptedAt), row.Line));
+            .Select(subscription => new
+            {
+                subscription.Id,
+                subscription.UserId,
+                subscription.Revision,
+                subscription.LastAcceptedAt,
+                Head = WaitingLines.Where(line => line.SubscriptionId == subscription.Id).Select(line => (long?)line.Head).FirstOrDefault(),
+            })
+            .ToDictionaryAsync(row => row.Id, row => (Stamp: new SubscriptionStamp(row.UserId, row.Revision, row.LastAcceptedAt), Waits: row.Head is not null));
 
         // Something may still wait for one that is gone.
-        var gone = ids.Where(id => !known.ContainsKey(id)).ToList();
-        var lines = gone.Count == 0 ? [] : await WaitingLines.AsNoTracking().Where(line => gone.Contains(line.SubscriptionId)).ToDictionaryAsync(line => line.SubscriptionId);
-        return ids.ToDictionary(id => id, id => known.GetValueOrDefault(id) ?? new SubscriptionState(null, lines.GetValueOrDefault(id)));
+        var waiting = ids.Where(id => !known.TryGetValue(id, out var row) || row.Waits).ToList();
+        var lines = waiting.Count == 0 ? [] : await LinesOf(waiting).AsNoTracking().ToDictionaryAsync(line => line.SubscriptionId);
+        return ids.ToDictionary(id => id, id => new SubscriptionState(known.GetValueOrDefault(id).Stamp, lines.GetValueOrDefault(id)));
     }
+
+    /// <summary>The lines of these subscriptions.</summary>
+    internal virtual IQueryable<WaitingLine> LinesOf(IReadOnlyCollection<Guid> subscriptionIds) => WaitingLines.Where(line => subscriptionIds.Contains(line.SubscriptionId));
 
     /// <summary>Of those of these pushes that the delivery log has as accepted, the users that they were for.</summary>
     internal async Task<IReadOnlyDictionary<(Guid SubscriptionId, Guid MessageId), string>> FindAcceptedAsync(IReadOnlyCollection<PushKey> pushes)
@@ -132,11 +142,32 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
             return new Dictionary<(Guid, Guid), string>();
         }
 
-        return await RowsOf(pushes)
-            .Join(Deliveries, push => new { push.MessageId, push.SubscriptionId }, delivery => new { delivery.MessageId, delivery.SubscriptionId }, (push, delivery) => delivery)
-            .Where(delivery => delivery.State == DeliveryState.Accepted)
-            .Select(delivery => new { delivery.SubscriptionId, delivery.MessageId, delivery.UserId })
-            .ToDictionaryAsync(delivery => (delivery.SubscriptionId, delivery.MessageId), delivery => delivery.UserId);
+        var accepted = await RowsOf(pushes)
+            .Select(push => new
+            {
+                push.SubscriptionId,
+                push.MessageId,
+                UserId = Deliveries
+                    .Where(delivery => delivery.MessageId == push.MessageId && delivery.SubscriptionId == push.SubscriptionId && delivery.State == DeliveryState.Accepted)
+                    .Select(delivery => delivery.UserId)
+                    .FirstOrDefault(),
+            })
+            .ToListAsync();
+        return accepted.Where(push => push.UserId is not null).ToDictionary(push => (push.SubscriptionId, push.MessageId), push => push.UserId!);
+    }
+
+    /// <summary>The positions of those of these pushes that are in line.</summary>
+    internal async Task<IReadOnlyDictionary<(Guid SubscriptionId, Guid MessageId), long>> FindPositionsAsync(IReadOnlyCollection<PushKey> pushes)
+    {
+        var positions = await RowsOf(pushes)
+            .Select(push => new
+            {
+                push.SubscriptionId,
+                push.MessageId,
+                Position = WaitingPushes.Where(row => row.SubscriptionId == push.SubscriptionId && row.MessageId == push.MessageId).Select(row => (long?)row.Position).FirstOrDefault(),
+            })
+            .ToListAsync();
+        return positions.Where(push => push.Position is not null).ToDictionary(push => (push.SubscriptionId, push.MessageId), push => push.Position!.Value);
     }
 
     /// <summary>What else waits with the topics of these pushes.</summary>
@@ -144,13 +175,15 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
     internal async Task<ILookup<Guid, WaitingPush>> FindWaitingOfTopicAsync(IReadOnlyCollection<PushKey> pushes)
     {
         var ofTopics = pushes.Where(push => push.Topic.Length > 0).ToList();
-        var rows = ofTopics.Count == 0 ? [] : await RowsOf(ofTopics)
-            .Join(WaitingPushes.AsNoTracking(), push => new { push.SubscriptionId, push.Topic }, row => new { row.SubscriptionId, Topic = row.Topic! }, (push, row) => new { push, row })
-            .Where(pair => pair.row.MessageId != pair.push.MessageId)
-            .Select(pair => pair.row)
-            .ToListAsync();
+        var rows = ofTopics.Count == 0 ? [] : await OthersOfTopic(ofTopics).AsNoTracking().ToListAsync();
         return rows.ToLookup(row => row.SubscriptionId);
     }
+
+    /// <summary>What else waits with the topics of these pushes.</summary>
+    private protected virtual IQueryable<WaitingPush> OthersOfTopic(IReadOnlyCollection<PushKey> pushes) => RowsOf(pushes)
+        .Join(WaitingPushes, push => new { push.SubscriptionId, push.Topic }, row => new { row.SubscriptionId, Topic = row.Topic! }, (push, row) => new { push, row })
+        .Where(pair => pair.row.MessageId != pair.push.MessageId)
+        .Select(pair => pair.row);
 
     /// <summary>Takes these pushes out of their lines.</summary>
     internal virtual Task DeleteWaitingAsync(IReadOnlyCollection<PushKey> pushes) =>

@@ -9,6 +9,8 @@ namespace Notify.Store;
 /// <summary>The store on PostgreSQL.</summary>
 public sealed class PostgreSqlNotifyDbContext(DbContextOptions<PostgreSqlNotifyDbContext> options) : NotifyDbContext(options)
 {
+    private const string PushRows = """unnest(@subscriptionIds, @messageIds, @topics) AS push ("SubscriptionId", "MessageId", "Topic")""";
+
     /// <inheritdoc />
     /// <remarks>An advisory lock has a number for a name. Should two names ever have one number, one waits for the other without need.</remarks>
     public override Task LockAsync(string name, CancellationToken cancellationToken) =>
@@ -18,11 +20,31 @@ public sealed class PostgreSqlNotifyDbContext(DbContextOptions<PostgreSqlNotifyD
         Database.ExecuteSqlRawAsync(
             "SELECT pg_advisory_xact_lock(number) FROM unnest(@numbers) AS number", [Array("numbers", NpgsqlDbType.Bigint, names.Select(LockName.NumberOf))], cancellationToken);
 
-    internal override IQueryable<PushKey> RowsOf(IReadOnlyCollection<PushKey> pushes) => Database.SqlQueryRaw<PushKey>(
-        """SELECT * FROM unnest(@subscriptionIds, @messageIds, @topics) AS push ("SubscriptionId", "MessageId", "Topic")""",
-        Array("subscriptionIds", NpgsqlDbType.Uuid, pushes.Select(push => push.SubscriptionId)),
-        Array("messageIds", NpgsqlDbType.Uuid, pushes.Select(push => push.MessageId)),
-        Array("topics", NpgsqlDbType.Text, pushes.Select(push => push.Topic)));
+    internal override IQueryable<PushKey> RowsOf(IReadOnlyCollection<PushKey> pushes) =>
+        Database.SqlQueryRaw<PushKey>($"""SELECT * FROM {PushRows}""", ParametersOf(pushes));
+
+    // In the first minutes of an outage it takes the lines to be as empty as on a good day, and would read all of them for the keys of a few: it may not choose where "OFFSET 0" stands.
+    internal override IQueryable<WaitingLine> LinesOf(IReadOnlyCollection<Guid> subscriptionIds) => WaitingLines.FromSqlRaw(
+        """
+        SELECT line.* FROM unnest(@subscriptionIds) AS subscription (id) CROSS JOIN LATERAL (
+            SELECT * FROM "WaitingLines" AS w WHERE w."SubscriptionId" = subscription.id OFFSET 0) AS line
+        """,
+        Array("subscriptionIds", NpgsqlDbType.Uuid, subscriptionIds));
+
+    private protected override IQueryable<WaitingPush> OthersOfTopic(IReadOnlyCollection<PushKey> pushes) => WaitingPushes.FromSqlRaw(
+        $"""
+        SELECT other.* FROM {PushRows} CROSS JOIN LATERAL (
+            SELECT * FROM "WaitingPushes" AS w WHERE w."SubscriptionId" = push."SubscriptionId" AND w."Topic" = push."Topic" AND w."MessageId" <> push."MessageId" OFFSET 0) AS other
+        """,
+        ParametersOf(pushes));
+
+    internal override Task DeleteWaitingAsync(IReadOnlyCollection<PushKey> pushes) => Database.ExecuteSqlRawAsync(
+        $"""
+        DELETE FROM "WaitingPushes" WHERE ctid = ANY (ARRAY(
+            SELECT found.ctid FROM {PushRows} CROSS JOIN LATERAL (
+                SELECT w.ctid FROM "WaitingPushes" AS w WHERE w."SubscriptionId" = push."SubscriptionId" AND w."MessageId" = push."MessageId" OFFSET 0) AS found))
+        """,
+        ParametersOf(pushes));
 
     /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -76,6 +98,13 @@ public sealed class PostgreSqlNotifyDbContext(DbContextOptions<PostgreSqlNotifyD
                 cancellationToken);
         }
     }
+
+    private static object[] ParametersOf(IReadOnlyCollection<PushKey> pushes) =>
+    [
+        Array("subscriptionIds", NpgsqlDbType.Uuid, pushes.Select(push => push.SubscriptionId)),
+        Array("messageIds", NpgsqlDbType.Uuid, pushes.Select(push => push.MessageId)),
+        Array("topics", NpgsqlDbType.Text, pushes.Select(push => push.Topic)),
+    ];
 
     private static NpgsqlParameter Array<T>(string name, NpgsqlDbType type, IEnumerable<T> values) => new(name, NpgsqlDbType.Array | type) { Value = values.ToArray() };
 }

@@ -63,7 +63,7 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
             output.WriteLine($"{Spaces().Replace(sql, " ")}\n{string.Join('\n', LongLists().Replace(plan, "'{…}'").Split('\n').Where(line => !Details().IsMatch(line)))}\n");
         }
 
-        var scans = plans.Seen.Where(seen => BigSequentialScan().IsMatch(seen.Plan)).Select(seen => $"{seen.Sql}\n{seen.Plan}").Distinct();
+        var scans = plans.Seen.Where(seen => BigScan().IsMatch(seen.Plan)).Select(seen => $"{seen.Sql}\n{seen.Plan}").Distinct();
         Assert.Empty(scans);
     }
 
@@ -127,6 +127,15 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
 
             Assert.IsType<Turn.Superseded>(await lines.TakeTurnAsync(push, attemptsInLine: 1, isRedelivered: false, CancellationToken.None, Cancellation));
             await lines.TakeOverdueAsync(DateTimeOffset.UtcNow, Cancellation).CountAsync(Cancellation);
+
+            // As many at once as there may be: a head each, one behind it, a newer one that puts that out, and the end of all.
+            var heads = rows.Skip(1).Select(row => push with { SubscriptionId = row.Id, UserId = row.UserId, MessageId = Guid.NewGuid() }).ToList();
+            await Task.WhenAll(heads.Select(head => lines.HoldAsync(head, null, attempts: 1, DateTimeOffset.UnixEpoch, Cancellation)));
+            await Task.WhenAll(heads.Select(head => lines.TakeTurnAsync(head with { MessageId = Guid.NewGuid(), Topic = "another" }, null, isRedelivered: false, CancellationToken.None, Cancellation)));
+            var turns = await Task.WhenAll(heads.Select(head => lines.TakeTurnAsync(head with { MessageId = Guid.NewGuid(), Topic = "another" }, null, isRedelivered: false, CancellationToken.None, Cancellation)));
+            await Task.WhenAll(turns.Cast<Turn.StoodInLine>().Select(stood => lines.TakeOutAsync(stood.Older, Cancellation)));
+            var goes = await Task.WhenAll(heads.Select(head => lines.TakeTurnAsync(head, attemptsInLine: 1, isRedelivered: false, CancellationToken.None, Cancellation)));
+            await Task.WhenAll(goes.Cast<Turn.Go>().Select(go => lines.AdvanceAsync(go.Line, TimeSpan.Zero, _ => Task.CompletedTask, Cancellation)));
             await using var look = store.Open();
             await lines.DropAsync(await look.WaitingLines.SingleAsync(line => line.SubscriptionId == push.SubscriptionId, Cancellation), _ => Task.CompletedTask, Cancellation);
         }
@@ -215,7 +224,10 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
             INSERT INTO "OutboxMessage" ("OutboxId", "MessageId", "ConversationId", "SentTime", "ContentType", "MessageType", "Body")
             SELECT {{id}}, {{id}}, {{id}}, now(), 'application/json', 'urn:message', '{}' FROM generate_series(1, {{Others}}) AS n
             """,
-            """VACUUM (ANALYZE) "WaitingLines", "WaitingPushes", "FannedOutParts", "Deliveries", "OutboxState", "OutboxMessage" """);
+            """VACUUM (ANALYZE) "WaitingLines", "WaitingPushes", "FannedOutParts", "Deliveries", "OutboxState", "OutboxMessage" """,
+
+            // What it knows of the lines is of a good day, when they were empty, and so it may be for the first minutes of an outage.
+            """UPDATE pg_class SET reltuples = 0 WHERE relname IN ('WaitingLines', 'WaitingPushes')""");
     }
 
     private static async Task RunAsync(NpgsqlConnection connection, params string[] statements)
@@ -227,8 +239,9 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
         }
     }
 
-    [GeneratedRegex("Seq Scan on \"?(Subscriptions|Deliveries|FannedOutParts|WaitingLines|WaitingPushes|OutboxState|OutboxMessage)")]
-    private static partial Regex BigSequentialScan();
+    // Whole, or from one end of an index to the other.
+    [GeneratedRegex("Seq Scan on \"?(Subscriptions|Deliveries|FannedOutParts|WaitingLines|WaitingPushes|OutboxState|OutboxMessage)|Scan [^\n]*actual rows=[0-9]{6}")]
+    private static partial Regex BigScan();
 
     [GeneratedRegex("Buffers: (shared [^\n]*)")]
     private static partial Regex Buffers();
