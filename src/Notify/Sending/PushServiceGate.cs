@@ -42,7 +42,7 @@ public sealed partial class PushServiceGate
         (_host, _time, _logger) = (host, time, logger);
         (_rests, _places) = (new PushServiceRests(options.MaxRetryDelay, time), new PushServicePlaces(options.Concurrency, time));
 
-        // While it is down no more ask in a second than there are places.
+        // While it is down no more ask in a second than there are places, as long as those are of a minute.
         (_turns, _pace) = (new PushServiceTurns(time), TimeSpan.FromSeconds(1) / options.Concurrency);
         _lastAskedFor = time.GetTimestamp();
         _breaker = new ResiliencePipelineBuilder<PushOutcome> { TimeProvider = time }
@@ -120,7 +120,7 @@ public sealed partial class PushServiceGate
         // (2)
         if (!await _places.TakeAsync(cancellationToken))
         {
-            return new Passage.Refused(MinBreak, _places.NextTurn(), "slow", "the push service is slow");
+            return new Passage.Refused(MinBreak, _places.NextTurn(Until(expiresAt)), "slow", "the push service is slow");
         }
 
         try
@@ -150,7 +150,7 @@ public sealed partial class PushServiceGate
         catch (BrokenCircuitException open)
         {
             var soonest = open.RetryAfter is { } rest && rest > MinBreak ? rest : MinBreak;
-            return new Passage.Refused(soonest, _turns.Next(soonest, _pace), "down", "the push service is down");
+            return new Passage.Refused(soonest, _turns.Next(soonest, _pace, Until(expiresAt)), "down", "the push service is down");
         }
         finally
         {
@@ -171,6 +171,8 @@ public sealed partial class PushServiceGate
         var soonest = delay > MinBreak ? delay : MinBreak;
         return new(soonest, soonest + (Random.Shared.NextDouble() * Min(soonest * jitter, MaxBreak)), word, reason);
     }
+
+    private TimeSpan Until(DateTimeOffset expiresAt) => Min(expiresAt - _time.GetUtcNow(), LongestAlone);
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 

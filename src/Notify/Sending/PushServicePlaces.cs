@@ -62,11 +62,12 @@ internal sealed class PushServicePlaces(int count, TimeProvider time)
     }
 
     /// <summary>When to ask again: by the pace at which it takes pushes. Where it has given none back for long, that is what each takes at least.</summary>
-    public TimeSpan NextTurn()
+    /// <param name="left">How long the push is worth sending.</param>
+    public TimeSpan NextTurn(TimeSpan left)
     {
         var (average, since) = (Volatile.Read(ref _averageSeconds), time.GetElapsedTime(Interlocked.Read(ref _lastMoved)).TotalSeconds);
         var pace = TimeSpan.FromSeconds(Math.Max(average, since) / count);
-        var turn = _turns.Next(Volatile.Read(ref _waiting) * pace, pace);
+        var turn = _turns.Next(TimeSpan.Zero, pace, left);
         return turn > SoonestTurn ? turn : SoonestTurn;
     }
 

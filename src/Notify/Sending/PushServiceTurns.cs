@@ -6,7 +6,7 @@ namespace Notify.Sending;
 /// </summary>
 internal sealed class PushServiceTurns(TimeProvider time)
 {
-    /// <summary>The line is no longer, so that it is not still long when there is no need for it any more.</summary>
+    /// <summary>The line is no longer, so that it is not still long when there is no need for it any more. Whoever finds it so long comes after it, in no order.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
     // Those that find it so long must not come back all at once.
@@ -18,7 +18,8 @@ internal sealed class PushServiceTurns(TimeProvider time)
     /// <summary>How long until the next turn.</summary>
     /// <param name="soonest">It is later than that.</param>
     /// <param name="pace">From one turn to the next.</param>
-    public TimeSpan Next(TimeSpan soonest, TimeSpan pace)
+    /// <param name="left">Who asks has no use for one that is no sooner than this, and takes none from the others.</param>
+    public TimeSpan Next(TimeSpan soonest, TimeSpan pace, TimeSpan left)
     {
         lock (_lock)
         {
@@ -30,7 +31,11 @@ internal sealed class PushServiceTurns(TimeProvider time)
                 return soonest + (Longest * (1 + (Crowd * Random.Shared.NextDouble())));
             }
 
-            _last = turn;
+            if (turn < now + left)
+            {
+                _last = turn;
+            }
+
             return turn - now;
         }
     }

@@ -23,7 +23,7 @@ internal sealed record PushState(SubscriptionStamp? Subscription, WaitingLine? L
 public sealed record SubscriptionStamp(string UserId, int Revision, DateTimeOffset? LastAcceptedAt);
 
 /// <summary>
-/// Asks the store for the state of many subscriptions in one query, and for the heads of lines among them in two more: while one is under way, and under load a little longer, the next questions gather. The answer is always younger than
+/// Asks the store for the state of many subscriptions in one query, or where something waits for them in some more: while one is under way, and under load a little longer, the next questions gather. The answer is always younger than
 /// the question, so that what another worker wrote before is seen: a push that was still queued never goes to a subscription that is gone or somebody else's.
 /// </summary>
 internal sealed class SubscriptionStateReader : IAsyncDisposable

@@ -5,7 +5,7 @@ using Notify.Store;
 namespace Notify.Sending;
 
 /// <summary>
-/// Writes to the waiting lines for many callers in one transaction, and in as many round trips to a server as one would take: while one is under way the next ones gather. Each caller is answered
+/// Writes to the waiting lines for many callers in one transaction, and in a few round trips to the database: while one is under way the next ones gather. Each caller is answered
 /// when its rows are committed. When a push service is down, rows come by the thousand, and would otherwise queue for the database, and in their lanes the pushes to others behind them.
 /// </summary>
 internal sealed class WaitingLineWriter : IAsyncDisposable

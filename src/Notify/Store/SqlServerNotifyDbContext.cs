@@ -10,16 +10,18 @@ namespace Notify.Store;
 /// <summary>The store on Microsoft SQL Server.</summary>
 public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbContext> options) : NotifyDbContext(options)
 {
-    // Of a list of names as JSON, one after the other.
+    // Of a list of names as JSON, one after the other; sooner than the client gives the command up.
     internal const string LockStatement =
         """
-        DECLARE @name nvarchar(255), @granted int;
+        DECLARE @name nvarchar(255), @granted int, @left int, @until datetime2 = DATEADD(second, 20, SYSUTCDATETIME());
         DECLARE names CURSOR LOCAL FAST_FORWARD FOR SELECT value FROM OPENJSON({0}) ORDER BY CAST([key] AS int);
         OPEN names;
         FETCH NEXT FROM names INTO @name;
         WHILE @@FETCH_STATUS = 0
         BEGIN
-            EXEC @granted = sp_getapplock @Resource = @name, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 20000;
+            SET @left = DATEDIFF(millisecond, SYSUTCDATETIME(), @until);
+            IF @left < 0 SET @left = 0;
+            EXEC @granted = sp_getapplock @Resource = @name, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = @left;
             IF @granted = -3 THROW 51205, 'The lock was not granted: others waited for each other.', 1;
             IF @granted < 0 THROW 51222, 'The lock was not granted within 20 s.', 1;
             FETCH NEXT FROM names INTO @name;

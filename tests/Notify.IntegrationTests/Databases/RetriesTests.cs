@@ -97,7 +97,14 @@ public sealed class RetriesTests(SharedDatabases databases)
         Assert.Equal(1, commits.Lost);
         Assert.Equal([older], Assert.IsType<Turn.StoodInLine>(turn).Older);
         await using var db = store.Open();
-        Assert.Equal([head.MessageId, newer.MessageId], await db.WaitingPushes.OrderBy(push => push.Position).Select(push => push.MessageId).ToListAsync(Cancellation));
+        var waiting = db.WaitingPushes.OrderBy(push => push.Position).Select(push => push.MessageId);
+        Assert.Equal([head.MessageId, older.MessageId, newer.MessageId], await waiting.ToListAsync(Cancellation));
+
+        commits.LoseNext();
+        await lines.TakeOutAsync([older], Cancellation);
+
+        Assert.Equal(2, commits.Lost);
+        Assert.Equal([head.MessageId, newer.MessageId], await waiting.ToListAsync(Cancellation));
     }
 
     [Fact]

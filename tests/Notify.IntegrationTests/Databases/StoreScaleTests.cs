@@ -132,10 +132,13 @@ public sealed partial class StoreScaleTests(SharedDatabases databases, ITestOutp
             var heads = rows.Skip(1).Select(row => push with { SubscriptionId = row.Id, UserId = row.UserId, MessageId = Guid.NewGuid() }).ToList();
             await Task.WhenAll(heads.Select(head => lines.HoldAsync(head, null, attempts: 1, DateTimeOffset.UnixEpoch, Cancellation)));
             await Task.WhenAll(heads.Select(head => lines.TakeTurnAsync(head with { MessageId = Guid.NewGuid(), Topic = "another" }, null, isRedelivered: false, CancellationToken.None, Cancellation)));
-            var turns = await Task.WhenAll(heads.Select(head => lines.TakeTurnAsync(head with { MessageId = Guid.NewGuid(), Topic = "another" }, null, isRedelivered: false, CancellationToken.None, Cancellation)));
+            var others = heads.ConvertAll(head => head with { MessageId = Guid.NewGuid(), Topic = "another" });
+            var turns = await Task.WhenAll(others.Select(each => lines.TakeTurnAsync(each, null, isRedelivered: false, CancellationToken.None, Cancellation)));
             await Task.WhenAll(turns.Cast<Turn.StoodInLine>().Select(stood => lines.TakeOutAsync(stood.Older, Cancellation)));
             var goes = await Task.WhenAll(heads.Select(head => lines.TakeTurnAsync(head, attemptsInLine: 1, isRedelivered: false, CancellationToken.None, Cancellation)));
             await Task.WhenAll(goes.Cast<Turn.Go>().Select(go => lines.AdvanceAsync(go.Line, TimeSpan.Zero, _ => Task.CompletedTask, Cancellation)));
+            goes = await Task.WhenAll(others.Select(each => lines.TakeTurnAsync(each, attemptsInLine: 0, isRedelivered: false, CancellationToken.None, Cancellation)));
+            await Task.WhenAll(goes.Cast<Turn.Go>().Select(go => lines.AdvanceAsync(go.Line, TimeSpan.Zero, _ => throw new InvalidOperationException("Nothing is left."), Cancellation)));
             await using var look = store.Open();
             await lines.DropAsync(await look.WaitingLines.SingleAsync(line => line.SubscriptionId == push.SubscriptionId, Cancellation), _ => Task.CompletedTask, Cancellation);
         }
