@@ -122,7 +122,11 @@ public abstract class BrowserTest(BrowserKind kind) : IAsyncLifetime
         await Browser.WaitForNotificationsAsync(shown => shown.Count > 0);
         var shown = await Browser.EvaluateAsync(
             $"{Shown}.then((shown) => shown.map((each) => {{ each.close(); return {{ title: each.title, body: each.body, tag: each.tag }}; }}))");
-        return Assert.Single(shown!.AsArray())!;
+        var taken = Assert.Single(shown!.AsArray())!;
+
+        // A browser closes it a little later: until then it would be taken for the next one.
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 0);
+        return taken;
     }
 
     /// <summary>Sees that what is open fits a phone too. NOTIFY_TEST_PICTURES names the folder to put pictures in; docs/images has them.</summary>
