@@ -4,16 +4,6 @@ using Notify.Store;
 
 namespace Notify.Sending;
 
-/// <summary>A push as the store is asked about it.</summary>
-/// <param name="SubscriptionId">The subscription.</param>
-/// <param name="MessageId">The message.</param>
-/// <param name="Topic">The topic; empty if it has none, since a comparison of two that may be null finds no index.</param>
-internal sealed record PushKey(Guid SubscriptionId, Guid MessageId, string Topic = "")
-{
-    /// <summary>That of a push.</summary>
-    public static PushKey Of(SendPush push) => new(push.SubscriptionId, push.MessageId, push.Topic ?? "");
-}
-
 /// <summary>
 /// The waiting lines that one transaction changes, each once: what is to be known of them is read at once, changed here, and written at once, however many they are.
 /// </summary>
