@@ -131,5 +131,21 @@ export declare function reconcile(options?: Options): Promise<Registered | undef
  */
 export declare function unsubscribe(options?: Options): Promise<boolean>;
 
+/** Of a notification that has arrived. */
+export interface ArrivalEvent {
+  /**
+   * Has the notification not shown, if this page is in sight (`document.visibilityState`) and no frame of another's; no effect once the handler has returned or awaited something.
+   * Where the browser lets no site stay silent, as Safari, it is shown all the same, without a sound where it can. One that is not shown is not reported as displayed.
+   */
+  preventDefault(): void;
+}
+
 /** Calls the handler with each notification that arrives while this page is open. Returns a function that stops it. */
-export declare function onMessage(handler: (notification: ShownNotification) => void): () => void;
+export declare function onMessage(handler: (notification: ShownNotification, event: ArrivalEvent) => void): () => void;
+
+/**
+ * Calls the handler with the URL to which a click on a notification leads, of this page's origin, in the window that it leads there: for an application that
+ * routes by itself. Without a handler, or if it throws, the page at that URL is loaded, as it is where no window is open; a window that is at that URL is only focused.
+ * Returns a function that stops it.
+ */
+export declare function onNavigate(handler: (url: URL) => void): () => void;

@@ -252,21 +252,62 @@ async function remove(options, endpoint) {
   }
 }
 
-/** Calls the handler with each notification that arrives while this page is open. Returns a function that stops it. */
+// A page may have this module twice, its own copy and a part's: they answer the worker as one.
+const shared = Symbol.for("notify.js");
+const isFirst = !(shared in globalThis);
+const { messageHandlers, navigateHandlers } = (globalThis[shared] ??= { messageHandlers: new Set(), navigateHandlers: new Set() });
+
+/**
+ * Calls the handler with each notification that arrives while this page is open. If this page is in sight, `preventDefault()` of the handler's
+ * second argument, called before the handler returns or awaits, has the notification not shown. Returns a function that stops it.
+ */
 export function onMessage(handler) {
-  const listener = ({ data }) => {
-    if (data?.type === "notify:push") handler(data.notification);
-  };
-  const workers = serviceWorkers();
-  workers?.addEventListener("message", listener);
-  return () => workers?.removeEventListener("message", listener);
+  return add(messageHandlers, handler);
 }
 
-// The worker does not know where an application that routes by itself is, and cannot navigate a window that it does not control; it asks the page.
-serviceWorkers()?.addEventListener("message", ({ data, ports }) => {
+/**
+ * Calls the handler with the URL to which a click on a notification leads, in the window that it leads there: for an application that routes by itself.
+ * Without one, or if it throws, the page at that URL is loaded. Returns a function that stops it.
+ */
+export function onNavigate(handler) {
+  return add(navigateHandlers, handler);
+}
+
+// Twice the same handler is called twice, and stopped once each.
+function add(handlers, handler) {
+  const entry = { handler };
+  handlers.add(entry);
+  return () => handlers.delete(entry);
+}
+
+// One that fails must keep nothing from the others. Returns whether any did not.
+function tell(handlers, ...details) {
+  let isTold = false;
+  for (const { handler } of [...handlers]) {
+    try {
+      handler(...details);
+      isTold = true;
+    } catch (error) {
+      reportError(error);
+    }
+  }
+  return isTold;
+}
+
+if (isFirst) serviceWorkers()?.addEventListener("message", ({ data, ports }) => {
+  if (data?.type === "notify:push") {
+    let isPrevented = false;
+    tell(messageHandlers, data.notification, { preventDefault: () => (isPrevented = true) });
+    ports[0]?.postMessage(isPrevented);
+  }
+  // The worker does not know where an application that routes by itself is, and cannot navigate a window that it does not control.
   if (data?.type === "notify:where") ports[0]?.postMessage(location.href);
-  if (data?.type === "notify:navigate" && new URL(data.url, location).origin === location.origin) location.assign(data.url);
+  if (data?.type === "notify:navigate") go(new URL(data.url, location));
 });
+
+function go(url) {
+  if (url.origin === location.origin && !tell(navigateHandlers, url)) location.assign(url);
+}
 
 // A server that renders pages imports this module too, and has none; in a sandboxed frame the very look at them throws.
 function serviceWorkers() {

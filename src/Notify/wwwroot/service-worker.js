@@ -27,15 +27,20 @@
   let showing = Promise.resolve();
   let telling = Promise.resolve();
 
-  const after = (earlier, next) => Promise.race([earlier, new Promise((resolve) => setTimeout(resolve, PATIENCE))]).then(next);
+  const inTime = (promise) => Promise.race([promise, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+  const after = (earlier, next) => inTime(earlier).then(next);
 
   async function receive(data) {
     const notification = read(data);
-    const shown = after(showing, () => show(notification));
-    const told = after(telling, () => tell(notification)).catch(() => {});
+    const told = after(telling, () => tell(notification)).catch(() => []);
+    const shown = after(showing, async () => show(notification, await inTime(told.then(isPrevented).catch(() => false))));
     [showing, telling] = [shown.catch(() => {}), told];
     const [isShown] = await Promise.all([shown, told]);
     if (isShown) await report(notification.data, "displayed");
+  }
+
+  async function isPrevented(answers) {
+    return (await Promise.all(answers)).includes(true);
   }
 
   // Whatever comes, something is shown: a browser takes the subscription from a site that stays silent.
@@ -57,18 +62,36 @@
     return notification;
   }
 
+  // Chromium lets a site stay silent while a page of it is in sight, and so does Firefox, but not sixteen times within three seconds. Safari does not; any other is taken for Safari.
+  const MAY_STAY_SILENT = /(Chrome|Firefox)\//.test(self.navigator.userAgent);
+  const MOST_LEFT_OUT = 8;
+  const WITHIN = 4000;
+  let leftOut = [];
+
+  function mayLeaveOut() {
+    const now = Date.now();
+    leftOut = leftOut.filter((time) => now - time < WITHIN);
+    return MAY_STAY_SILENT && leftOut.length < MOST_LEFT_OUT && leftOut.push(now) > 0;
+  }
+
   // Whether it was this one that was shown.
-  async function show(notification) {
+  async function show(notification, isPrevented) {
     const { title, navigate, renotify, badgeCount, actions = [], ...rest } = notification;
     // A push message may come twice: the second replaces the first.
     const tag = rest.tag ?? rest.data.messageId ?? "";
+    const isLeftOut = isPrevented && mayLeaveOut();
     const newer = await findNewer(tag, rest.data.publishedAt).catch(() => undefined);
     if (newer) {
       // Something must be shown for each push; the newer one again, without a sound.
-      await display(newer.title, { ...optionsOf(newer), silent: true });
+      if (!isLeftOut) await display(newer.title, { ...optionsOf(newer), silent: true });
       return false;
     }
     if (badgeCount !== undefined) self.navigator.setAppBadge?.(badgeCount).catch(() => {});
+    if (isLeftOut) {
+      // What it would have replaced.
+      if (tag) for (const older of await self.registration.getNotifications({ tag })) older.close();
+      return false;
+    }
     const options = {
       ...rest,
       tag,
@@ -77,6 +100,7 @@
     };
     // Without a tag, renotify is a TypeError.
     if (renotify && options.tag) options.renotify = true;
+    if (isPrevented) options.silent = true;
     await display(title, options);
     return true;
   }
@@ -117,10 +141,15 @@
     }
   }
 
+  // Windows in sight are asked whether they show it themselves: their answers, each to come. What is in a frame of another's page is no window.
   async function tell({ ...notification }) {
     // The receipt is the worker's own.
     notification.data = { ...notification.data, receipt: undefined };
-    for (const client of await windows()) client.postMessage({ type: "notify:push", notification });
+    const message = { type: "notify:push", notification };
+    return (await windows()).map((client) => {
+      const isInSight = client.visibilityState === "visible" && client.frameType !== "nested";
+      return isInSight ? ask(client, message, answering.has(client.id) ? PATIENCE : ANSWERS_WITHIN) : client.postMessage(message);
+    });
   }
 
   // Where a click leads: the action's own URL, else the notification's, else the application; http(s) alone.
@@ -139,30 +168,37 @@
     if (url.origin !== self.location.origin) return self.clients.openWindow(url.href);
     const [all, controlled] = await Promise.all([windows(), self.clients.matchAll({ type: "window" })]);
     const candidates = await Promise.all(all.filter((client) => new URL(client.url).origin === url.origin).map(async (client) => {
-      const at = await ask(client);
-      // One that neither answers nor is controlled cannot be led: another application's, say.
-      return { client, at: at ?? client.url, canBeLed: Boolean(at) || controlled.some(({ id }) => id === client.id) };
+      // An application that routes by itself is no longer where it was loaded.
+      return { client, at: await ask(client, { type: "notify:where" }) };
     }));
-    const there = candidates.find(({ at }) => at === url.href);
+    const there = candidates.find(({ client, at }) => (at ?? client.url) === url.href);
     if (there) return there.client.focus();
-    const open = candidates.filter(({ canBeLed }) => canBeLed).map(({ client }) => client);
-    const client = open.find(({ visibilityState }) => visibilityState === "visible") ?? open[0];
+    // One that neither answers nor is controlled cannot be led: another application's, say.
+    const open = candidates.filter(({ client, at }) => at || controlled.some(({ id }) => id === client.id));
+    const { client, at } = open.find(({ client }) => client.visibilityState === "visible") ?? open[0] ?? {};
     if (!client) return self.clients.openWindow(url.href);
     await client.focus().catch(() => {});
-    // A window that this worker does not control refuses; notify.js does it there.
-    return client.navigate(url.href).catch(() => client.postMessage({ type: "notify:navigate", url: url.href }));
+    // notify.js leads a window by the application's own router, and one that this worker does not control. One that was frozen answers now.
+    const answers = at ?? (await ask(client, { type: "notify:where" }));
+    return answers ? client.postMessage({ type: "notify:navigate", url: url.href }) : client.navigate(url.href);
   }
 
-  // Much less than a browser lets pass between a click and the window that it leads to.
+  // Much less than a browser lets pass between a click and the window that it leads to, or a push and its notification.
   const ANSWERS_WITHIN = 300;
 
-  // Where a window is, if notify.js is in it: an application that routes by itself is no longer where it was loaded.
-  function ask(client) {
+  // Windows in which notify.js is: to those that have much to do it may be a little longer.
+  const answering = new Set();
+
+  // What notify.js in a window answers; undefined if it is not there.
+  function ask(client, message, within = ANSWERS_WITHIN) {
     const { port1, port2 } = new MessageChannel();
     return new Promise((resolve) => {
-      port1.onmessage = ({ data }) => resolve(data);
-      setTimeout(resolve, ANSWERS_WITHIN);
-      client.postMessage({ type: "notify:where" }, [port2]);
+      port1.onmessage = ({ data }) => {
+        answering.add(client.id);
+        resolve(data);
+      };
+      setTimeout(resolve, within);
+      client.postMessage(message, [port2]);
     }).finally(() => port1.close());
   }
 

@@ -18,6 +18,9 @@ public sealed class ApplicationHost : IAsyncDisposable
     /// <summary>A worker of a part of it.</summary>
     public const string WorkerOfAPart = "/part/service-worker.js";
 
+    /// <summary>A folder whose worker takes its browser for Safari.</summary>
+    public const string AsInSafari = "/safari/";
+
     /// <summary>A page of it that has no module.</summary>
     public Uri Plain => new(Url, "/plain");
 
@@ -39,6 +42,11 @@ public sealed class ApplicationHost : IAsyncDisposable
             """, "text/html"));
         application.MapGet("/plain", () => Results.Content("<!doctype html><title>A page of another application's</title>", "text/html"));
         application.MapGet(WorkerOfAPart, () => Results.Content($"""importScripts("{notify}service-worker.js");""", "text/javascript"));
+
+        application.MapGet($"{AsInSafari}service-worker.js", () => Results.Content($$"""
+            Object.defineProperty(navigator, "userAgent", { value: "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.4 Safari/605.1.15" });
+            importScripts("{{notify}}service-worker.js");
+            """, "text/javascript"));
 
         // For browsers whose buttons cannot be clicked on.
         application.MapGet("/service-worker.js", () => Results.Content($$"""

@@ -52,8 +52,6 @@ public sealed class Firefox : WebBrowser
             ["dom.push.testing.allowInsecureServerURL"] = true,
             // WebDriver BiDi's recommended preferences turn the push connection off.
             ["dom.push.connection.enabled"] = true,
-            // Each push without a visit counts against a quota of 16, after which Firefox unsubscribes by itself.
-            ["dom.push.maxQuotaPerSubscription"] = 100_000,
             ["dom.push.retryBaseInterval"] = 200,
             ["network.websocket.delay-failed-reconnects"] = false,
             ["network.manage-offline-status"] = false,
@@ -88,6 +86,11 @@ public sealed class Firefox : WebBrowser
     /// <inheritdoc />
     public override async Task BlockSiteDataAsync() =>
         await RunAsync(await ChromeAsync(), "Services.prefs.setIntPref('network.cookie.cookieBehavior', Ci.nsICookieService.BEHAVIOR_REJECT)");
+
+    /// <inheritdoc />
+    /// <remarks>Three seconds after each push.</remarks>
+    public override async Task LookAtQuotaAsync() => await WaitUntilAsync(
+        await ChromeAsync(), "ChromeUtils.importESModule('resource://gre/modules/PushService.sys.mjs').PushService._updateQuotaTimeouts.size === 0");
 
     /// <inheritdoc />
     protected override async Task<IReadOnlyList<ShownNotification>> NotificationsAsync()

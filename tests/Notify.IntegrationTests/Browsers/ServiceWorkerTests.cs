@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Notify.Contracts;
+using Notify.Tests;
 
 namespace Notify.IntegrationTests.Browsers;
 
@@ -122,6 +123,116 @@ public abstract class ServiceWorkerTests(BrowserKind kind) : BrowserTest(kind)
         await Browser.ClickNotificationAsync();
         await Browser.WaitForTabsAsync(Host.Url);
         await Browser.WaitUntilAsync("window.untouched === undefined");
+    }
+
+    [Fact]
+    public async Task A_click_is_left_to_an_application_that_routes_by_itself()
+    {
+        await SubscribeAsync();
+        await Browser.EvaluateAsync($"void (window.routed = [], window.stop = {Module}.onNavigate((url) => routed.push(url.href)))");
+        await PostAsync("Click", "/?chat=4");
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 1);
+        await Browser.ClickNotificationAsync();
+        await Browser.WaitUntilAsync("window.routed?.length === 1");
+        Assert.Equal($"{new Uri(Host.Url, "/?chat=4")}", (string?)await Browser.EvaluateAsync("routed[0]"));
+        await Browser.WaitForTabsAsync(Host.Url);
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 0);
+
+        // A router that fails is none.
+        await Browser.EvaluateAsync($"void (stop(), {Module}.onNavigate(() => {{ throw new Error('no such route'); }}))");
+        await PostAsync("Click", "/?chat=5");
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 1);
+        await Browser.ClickNotificationAsync();
+        await Browser.WaitForTabsAsync(new Uri(Host.Url, "/?chat=5"));
+        Assert.Equal(1, (int)(await Browser.EvaluateAsync("window.routed?.length ?? 1"))!);
+    }
+
+    [Fact]
+    public async Task What_a_page_in_sight_shows_itself_is_not_shown_and_replaces_what_is()
+    {
+        await SubscribeAsync();
+        await Browser.EvaluateAsync($"""
+            void (async () => {"{"}
+              const notify = {Module};
+              const another = await import("/notify.js?a-part's");
+              notify.onMessage((notification, event) => window.late = event);
+              notify.onMessage(() => {"{"} throw new Error("a handler's"); {"}"});
+              another.onMessage((notification, event) => notification.title === "read" && event.preventDefault());
+              notify.onMessage((notification) => (window.told ??= []).push(notification.title));
+              window.isReady = true;
+            {"}"})()
+            """);
+        await Browser.WaitUntilAsync("window.isReady");
+        await Host.PostAsync(new MessagePosted { RecipientIds = ["ada"], Title = "unread", Tag = "chat" });
+        await Browser.WaitForNotificationsAsync(shown => shown is [{ Title: "unread" }]);
+
+        var read = await Host.PostAsync(new MessagePosted { RecipientIds = ["ada"], Title = "read", Tag = "chat" });
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 0);
+
+        // Too late for its own, and not meant for the next.
+        await Browser.EvaluateAsync("void late.preventDefault()");
+        var another = await Host.PostAsync(new MessagePosted { RecipientIds = ["ada"], Title = "another" });
+        await Browser.WaitForNotificationsAsync(shown => shown is [{ Title: "another" }]);
+        await Host.DeliveryAsync(another, "displayed");
+        Assert.Equal(JsonValueKind.Null, (await Host.DeliveryAsync(read, "accepted")).GetProperty("displayedAt").ValueKind);
+        Assert.Equal(["unread", "read", "another"], (await Browser.EvaluateAsync("told"))!.AsArray().Select(title => (string)title!));
+        await Eventually.TrueAsync(() => Browser.ConsoleErrors.Count == 3);
+        Assert.All(Browser.ConsoleErrors, error => Assert.Contains("a handler's", error, StringComparison.Ordinal));
+
+        // Nobody looks at the page any more.
+        await Browser.OpenTabAsync();
+        await Browser.WaitUntilAsync("document.visibilityState === 'hidden'");
+        await Host.DeliveryAsync(await PostAsync("read"), "displayed");
+        Assert.Equal(4, (int)(await Browser.EvaluateAsync("told.length"))!);
+    }
+
+    [Fact]
+    public async Task A_browser_that_lets_no_site_stay_silent_shows_it_all_the_same()
+    {
+        await using var application = await ApplicationHost.StartAsync(Host.Url, Ct);
+        await Browser.NavigateAsync(new Uri(application.Url, ApplicationHost.AsInSafari));
+        await Browser.WaitUntilAsync("window.arrived");
+        await Browser.EvaluateAsync($"notify.subscribe({{ serviceWorker: '{ApplicationHost.AsInSafari}service-worker.js' }})");
+        await Browser.EvaluateAsync("void notify.onMessage((notification, event) => event.preventDefault())");
+
+        var message = await Host.PostAsync(new MessagePosted { RecipientIds = ["grace"], Title = "read" });
+
+        await Browser.WaitForNotificationsAsync(shown => shown is [{ Title: "read" }]);
+        await Host.DeliveryAsync(message, "displayed");
+        Assert.True((bool)(await Browser.EvaluateAsync($"{Shown}.then(([shown]) => shown.silent)"))!);
+    }
+
+    [Fact]
+    public async Task A_page_in_sight_that_does_not_answer_costs_no_notification()
+    {
+        await using var application = await ApplicationHost.StartAsync(Host.Url, Ct);
+        await Browser.NavigateAsync(application.Url);
+        await Browser.WaitUntilAsync("window.arrived");
+        await Browser.EvaluateAsync("notify.subscribe()");
+        await Browser.NavigateAsync(application.Plain);
+
+        await Host.PostAsync(new MessagePosted { RecipientIds = ["grace"], Title = "nobody answers" });
+
+        await Browser.WaitForNotificationsAsync(shown => shown is [{ Title: "nobody answers" }]);
+    }
+
+    [Fact]
+    public async Task Of_many_at_once_that_a_page_shows_itself_some_are_shown_for_the_browsers_sake()
+    {
+        await SubscribeAsync();
+        await Browser.EvaluateAsync($"void (window.told = 0, {Module}.onMessage((notification, event) => {{ told++; event.preventDefault(); }}))");
+
+        for (var number = 0; number < 30; number++)
+        {
+            await Host.PostAsync(new MessagePosted { RecipientIds = ["ada"], Title = "at once", Tag = $"{number}" });
+        }
+
+        await Browser.WaitUntilAsync("told === 30");
+        await Browser.WaitForNotificationsAsync(shown => shown.Count > 0);
+        await Browser.LookAtQuotaAsync();
+        await PostAsync("the last");
+        await Browser.WaitUntilAsync("told === 31");
+        AssertWellMade(31);
     }
 
     [Theory]

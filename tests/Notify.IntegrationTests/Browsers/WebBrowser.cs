@@ -73,6 +73,12 @@ public abstract class WebBrowser(CancellationToken ct) : IAsyncDisposable
     public Task NavigateAsync(Uri url) =>
         Driver.SendAsync("browsingContext.navigate", new { context = Context, url = url.AbsoluteUri, wait = "complete" }, ct);
 
+    /// <summary>Opens an empty tab before the page.</summary>
+    public Task OpenTabAsync() => Driver.SendAsync("browsingContext.create", new { type = "tab", background = false }, ct);
+
+    /// <summary>Returns when the browser has counted what was pushed and not shown.</summary>
+    public virtual Task LookAtQuotaAsync() => Task.CompletedTask;
+
     /// <summary>Runs a function in each page that is loaded from now on, before its own scripts.</summary>
     public Task PreloadAsync(string function) => Driver.SendAsync("script.addPreloadScript", new { functionDeclaration = function }, ct);
 
