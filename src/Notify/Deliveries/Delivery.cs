@@ -60,6 +60,20 @@ public sealed class Delivery
         UpdatedAt = push.At,
     };
 
+    /// <summary>What a wait says.</summary>
+    internal static Delivery Of(PushDeferred push) => new()
+    {
+        MessageId = push.MessageId,
+        SubscriptionId = push.SubscriptionId,
+        UserId = push.UserId,
+        State = DeliveryState.Retrying,
+        Attempts = push.Attempts,
+        Status = push.Status,
+        Reason = push.Reason,
+        NextAttemptAt = push.NextAttemptAt,
+        UpdatedAt = push.At,
+    };
+
     /// <summary>
     /// Whether another report of the same push is later than this one: an end is final, unless an operator puts a failed push back and it is accepted; and a wait gives way to an
     /// end and to a wait of as many attempts or more.

@@ -8,42 +8,23 @@ using Notify.Telemetry;
 
 namespace Notify.Deliveries;
 
-/// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves; of the acceptances only those that <see cref="AcceptanceReports"/> could not write.</summary>
+/// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves; of acceptances and waits only those that <see cref="DeliveryReports"/> could not write.</summary>
 public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing ageing, NotifyMetrics metrics, IOptions<DeliveryLogOptions> options, TimeProvider time) :
-    IConsumer<Batch<AcceptedPushes>>, IConsumer<Batch<PushDeferred>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>,
+    IConsumer<Batch<ReportedPushes>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>,
     IConsumer<Batch<PushDisplayed>>, IConsumer<Batch<PushClicked>>
 {
     /// <inheritdoc />
-    public async Task Consume(ConsumeContext<Batch<AcceptedPushes>> context)
+    public async Task Consume(ConsumeContext<Batch<ReportedPushes>> context)
     {
-        foreach (var pushes in context.Message.SelectMany(message => message.Message.Pushes).Chunk(DeliveryLogConsumerDefinition.BatchSize))
+        var messages = context.Message.Select(message => message.Message).ToList();
+        foreach (var rows in messages.SelectMany(message => message.Accepted.Select(Delivery.Of).Concat(message.Deferred.Select(Delivery.Of))).Chunk(DeliveryLogConsumerDefinition.BatchSize))
         {
-            await WriteAsync(Array.ConvertAll(pushes, Delivery.Of), context.CancellationToken);
+            await WriteAsync(rows, context.CancellationToken);
         }
-    }
 
-    /// <inheritdoc />
-    public async Task Consume(ConsumeContext<Batch<PushDeferred>> context)
-    {
-        await WriteAsync(Rows(context, push => new Delivery
-        {
-            MessageId = push.MessageId,
-            SubscriptionId = push.SubscriptionId,
-            UserId = push.UserId,
-            State = DeliveryState.Retrying,
-            Attempts = push.Attempts,
-            Status = push.Status,
-            Reason = push.Reason,
-            NextAttemptAt = push.NextAttemptAt,
-            UpdatedAt = push.At,
-        }), context.CancellationToken);
         if (options.Value.Enabled)
         {
-            // What was not let through to its push service was no attempt, and tells the number of those before it.
-            await db.WriteAttemptsAsync(
-                Rows(context, push => new DeliveryAttempt { MessageId = push.MessageId, SubscriptionId = push.SubscriptionId, Attempt = push.Attempts, Status = push.Status, Reason = push.Reason, At = push.At })
-                    .FindAll(attempt => attempt.Attempt > 0),
-                context.CancellationToken);
+            await db.WriteAttemptsAsync(DeliveryAttempt.Of(messages.SelectMany(message => message.Deferred)), context.CancellationToken);
         }
     }
 

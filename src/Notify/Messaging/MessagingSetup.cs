@@ -26,7 +26,7 @@ public static class MessagingSetup
         bus.TryAddSingleton<OneAtATime>();
         bus.TryAddSingleton<Lanes>();
         bus.TryAddSingleton<FanoutLedger>();
-        bus.TryAddSingleton<AcceptanceReports>();
+        bus.TryAddSingleton<DeliveryReports>();
         bus.TryAddSingleton<SendStage>();
         bus.TryAddSingleton<MailboxPushSender>();
         bus.TryAddSingleton<PushSender>(provider => provider.GetRequiredService<MailboxPushSender>());

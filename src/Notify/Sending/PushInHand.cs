@@ -25,7 +25,10 @@ public abstract class PushInHand
         where T : class;
 
     /// <summary>Publishes that it was accepted, where anybody listens.</summary>
-    public abstract Task PublishAcceptanceAsync(PushAccepted accepted);
+    public abstract Task PublishIfHeardAsync(PushAccepted accepted);
+
+    /// <summary>Publishes that it waits, where anybody listens.</summary>
+    public abstract Task PublishIfHeardAsync(PushDeferred deferred);
 
     /// <summary>Has the bus keep it until this has come to its end, past its own; waits for that where the bus does not keep it.</summary>
     /// <param name="told">Fails if the bus should deliver it again.</param>

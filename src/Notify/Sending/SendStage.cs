@@ -24,7 +24,7 @@ public sealed partial class SendStage(
     RetrySchedule schedule,
     PushSender sender,
     ReceiptTokens receipts,
-    AcceptanceReports reports,
+    DeliveryReports reports,
     NotifyMetrics metrics,
     IOptions<SendingOptions> options,
     IOptions<DeliveryLogOptions> log,
@@ -179,7 +179,7 @@ public sealed partial class SendStage(
     private Task ReportAcceptanceAsync(PushInHand inHand, WaitingLine? line, PushAccepted accepted, DateTimeOffset? lastAcceptedAt)
     {
         var reported = reports.ReportAsync(accepted, lastAcceptedAt);
-        return Task.WhenAll(inHand.PublishAcceptanceAsync(accepted), line is null ? inHand.KeepUntilAsync(reported) : reported.WaitAsync(inHand.CancellationToken));
+        return Task.WhenAll(inHand.PublishIfHeardAsync(accepted), line is null ? inHand.KeepUntilAsync(reported) : reported.WaitAsync(inHand.CancellationToken));
     }
 
     // Whatever is no acceptance waits for those before it, which may be unacknowledged yet: were this one in a line, or done with, and they came again after a crash, they would be made after it.
@@ -189,7 +189,8 @@ public sealed partial class SendStage(
     {
         var push = inHand.Push;
         metrics.Deferred("in_line");
-        await inHand.PublishAsync(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", stood.NextAttemptAt, time.GetUtcNow()));
+        var deferred = new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", stood.NextAttemptAt, time.GetUtcNow());
+        await Task.WhenAll(inHand.PublishIfHeardAsync(deferred), inHand.KeepUntilAsync(reports.ReportAsync(deferred)));
         foreach (var older in stood.Older)
         {
             await ReportFailureAsync(inHand, older, attempts: 0, status: null, PushFailureReasons.Superseded);
@@ -225,7 +226,9 @@ public sealed partial class SendStage(
             return false;
         }
 
-        await EarlierOnesReportedAsync(inHand);
+        // Told before it is written into its line: if it comes again after a crash, the line alone is asked, which does not know the answer.
+        var deferred = new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now);
+        await Task.WhenAll(EarlierOnesReportedAsync(inHand), reports.ReportAsync(deferred).WaitAsync(inHand.CancellationToken));
         if (!await lines.HoldAsync(push, line, attempts, now + delay, inHand.IsNotOurs))
         {
             return false;
@@ -233,7 +236,7 @@ public sealed partial class SendStage(
 
         metrics.Deferred(word);
         await inHand.RedeliverAsync(attempts, delay);
-        await inHand.PublishAsync(new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now));
+        await inHand.PublishIfHeardAsync(deferred);
         return true;
     }
 

@@ -7,12 +7,12 @@ using Notify.Messaging.RabbitMq;
 namespace Notify.Sending;
 
 /// <summary>On RabbitMQ: brings the commands of a lane to the <see cref="SendStage"/>.</summary>
-internal sealed class SubscriptionSendConsumer(SendStage stage, ListenedAcceptanceEvents events) : IConsumer<SendPush>
+internal sealed class SubscriptionSendConsumer(SendStage stage, ListenedEvents<PushAccepted> acceptances, ListenedEvents<PushDeferred> waits) : IConsumer<SendPush>
 {
     /// <inheritdoc />
-    public Task Consume(ConsumeContext<SendPush> context) => stage.HandleAsync(new Consumed(context, events));
+    public Task Consume(ConsumeContext<SendPush> context) => stage.HandleAsync(new Consumed(context, acceptances, waits));
 
-    private sealed class Consumed(ConsumeContext<SendPush> context, ListenedAcceptanceEvents events) : PushInHand
+    private sealed class Consumed(ConsumeContext<SendPush> context, ListenedEvents<PushAccepted> acceptances, ListenedEvents<PushDeferred> waits) : PushInHand
     {
         public override SendPush Push { get; } = context.Message;
 
@@ -26,7 +26,9 @@ internal sealed class SubscriptionSendConsumer(SendStage stage, ListenedAcceptan
 
         public override Task PublishAsync<T>(T message) => context.Publish(message, CancellationToken);
 
-        public override Task PublishAcceptanceAsync(PushAccepted accepted) => events.PublishAsync(context, accepted);
+        public override Task PublishIfHeardAsync(PushAccepted accepted) => acceptances.PublishAsync(context, accepted);
+
+        public override Task PublishIfHeardAsync(PushDeferred deferred) => waits.PublishAsync(context, deferred);
 
         // Not acknowledged before; but its subscription's next push may go, and all that belongs to this one may be forgotten.
         public override Task KeepUntilAsync(Task told)

@@ -30,9 +30,9 @@ public abstract record Turn
     /// <param name="Line">The line; null where another copy of it may be under way, so that this one must not take it out.</param>
     public sealed record NotYet(int Attempts, TimeSpan Delay, WaitingLine? Line = null) : Turn;
 
-    /// <summary>Others wait, and it has been put at the end.</summary>
+    /// <summary>Others wait, and it has been put at the end; or was before, and whoever did so may have been killed before it was told of.</summary>
     /// <param name="NextAttemptAt">When the line moves at the earliest.</param>
-    /// <param name="Older">Older pushes of its topic, which it has superseded: to be told of, and taken out of the line.</param>
+    /// <param name="Older">Older pushes of its topic, which it has superseded now: to be told of, and taken out of the line.</param>
     public sealed record StoodInLine(DateTimeOffset NextAttemptAt, IReadOnlyList<SendPush> Older) : Turn;
 
     /// <summary>There is nothing to do: its row will bring it back, or it was done with, or tried again, before this copy came.</summary>

@@ -287,23 +287,22 @@ public sealed class WaitingLines : IAsyncDisposable
 
     private async Task<Turn?> AppendAsync(WaitingLine line, SendPush push, CancellationToken isNotOurs)
     {
-        var (isGone, traceParent) = (false, Activity.Current?.Id);
+        var (isGone, isInLine, traceParent) = (false, false, Activity.Current?.Id);
 
-        // Kept over tries: where the first was committed though its answer was lost, the second finds the push in line. Null if it was there before.
-        List<SendPush>? superseded = null;
+        // Kept over tries: where the first was committed though its answer was lost, the second finds the push in line.
+        List<SendPush> superseded = [];
         await _writer.WriteAsync(push.SubscriptionId, push, lines =>
         {
             isGone = lines.Of(push.SubscriptionId) is null;
 
             // Those that wait, or were made since, are newer than one that was made before.
-            if (isGone || lines.IsAccepted(push) || !AddLast(lines, push, traceParent))
+            isInLine = !isGone && !lines.IsAccepted(push);
+            if (isInLine && AddLast(lines, push, traceParent))
             {
-                return;
+                superseded = [.. lines.BehindOfTopic(push).Select(row => Parse(row.Command)).Where(older => Supersedes(push, older))];
             }
-
-            superseded = [.. lines.BehindOfTopic(push).Select(row => Parse(row.Command)).Where(older => Supersedes(push, older))];
         }, isNotOurs);
-        return isGone ? null : superseded is null ? new Turn.Overtaken() : new Turn.StoodInLine(line.NextAttemptAt, superseded);
+        return isGone ? null : isInLine ? new Turn.StoodInLine(line.NextAttemptAt, superseded) : new Turn.Overtaken();
     }
 
     // One that came later may have been published earlier, when it is replayed; be stale; or be for the subscription's owner before.

@@ -13,6 +13,9 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
 {
     internal const int MaxUserIdLength = 256;
 
+    // They are looked for by two lists of keys, in every combination of these.
+    private const int MostAttemptsAtOnce = 500;
+
     /// <summary>How old the acceptance that is noted on a subscription must be to give way to a later one.</summary>
     internal static readonly TimeSpan AcceptanceNotedEvery = TimeSpan.FromMinutes(1);
 
@@ -230,14 +233,24 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
     }
 
     /// <summary>Writes down the attempts after which pushes wait; each once, however often it is told.</summary>
-    /// <exception cref="DbUpdateException">Another process writes down the same attempt at this moment; the next try finds it there.</exception>
     internal async Task WriteAttemptsAsync(IReadOnlyCollection<DeliveryAttempt> attempts, CancellationToken cancellationToken)
     {
-        if (attempts.Count == 0)
+        foreach (var some in attempts.Chunk(MostAttemptsAtOnce))
         {
-            return;
+            try
+            {
+                await WriteNewAttemptsAsync(some, cancellationToken);
+            }
+            catch (DbUpdateException)
+            {
+                // Another process has written down the same attempt at this moment; now it is there.
+                await WriteNewAttemptsAsync(some, cancellationToken);
+            }
         }
+    }
 
+    private async Task WriteNewAttemptsAsync(DeliveryAttempt[] attempts, CancellationToken cancellationToken)
+    {
         var messages = attempts.Select(attempt => attempt.MessageId).Distinct().ToList();
         var subscriptions = attempts.Select(attempt => attempt.SubscriptionId).Distinct().ToList();
         var known = await DeliveryAttempts.AsNoTracking()

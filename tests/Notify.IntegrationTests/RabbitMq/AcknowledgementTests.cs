@@ -4,10 +4,12 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using Notify.Contracts;
 using Notify.Deliveries;
 using Notify.IntegrationTests.Brokers;
 using Notify.LocalPushService;
 using Notify.Messaging;
+using Notify.Sending;
 using Notify.Store;
 using Notify.Tests;
 
@@ -23,7 +25,7 @@ public sealed class AcknowledgementTests(SharedBrokers brokers)
         var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
         var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
         var opened = new TaskCompletionSource();
-        await using var service = await StartAsync(uri, opened.Task);
+        await using var service = await StartAsync(uri, () => opened.Task);
         await using var browser = await Browser.OpenAsync(service);
         await service.SubscribeAsync(browser.Agent, "ada");
 
@@ -59,7 +61,7 @@ public sealed class AcknowledgementTests(SharedBrokers brokers)
         var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
         var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
         var opened = new TaskCompletionSource();
-        await using var service = await StartAsync(uri, opened.Task);
+        await using var service = await StartAsync(uri, () => opened.Task);
         await using var browser = await Browser.OpenAsync(service);
         var (subscription, _) = await service.SubscribeAsync(browser.Agent, "ada");
 
@@ -84,23 +86,101 @@ public sealed class AcknowledgementTests(SharedBrokers brokers)
         }
     }
 
-    private static Task<NotifyService> StartAsync(Uri broker, Task opened) => RabbitMqService.StartAsync(broker, null, services => services.AddSingleton(provider => new AcceptanceReports(
+    [Fact]
+    public async Task A_push_that_waits_is_told_of_before_it_is_held_back_and_one_behind_it_before_it_is_acknowledged()
+    {
+        var opened = new TaskCompletionSource();
+        await using var service = await StartAsync(await brokers.NewVirtualHostAsync(RabbitMqVersion.V4), () => opened.Task);
+        await using var browser = await Browser.OpenAsync(service);
+        var (_, id) = await service.SubscribeAsync(browser.Agent, "ada");
+        service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "3600", Times = 1 });
+        var stage = service.Services.GetRequiredService<SendStage>();
+
+        try
+        {
+            var (first, second) = (new Taken(NewPush(id), StateAsync), new Taken(NewPush(id), StateAsync));
+            var handling = stage.HandleAsync(first);
+            await Eventually.TrueAsync(() => service.Push.Status.Faults == 0);
+            opened.SetResult();
+            await handling;
+            Assert.Equal(["retrying"], first.Told);
+
+            opened = new TaskCompletionSource();
+            await stage.HandleAsync(second);
+            Assert.False(Assert.Single(second.KeptUntil).IsCompleted);
+            Assert.Null(await StateAsync(second.Push));
+
+            // Whoever was killed in between leaves it in line, and untold.
+            var again = new Taken(second.Push, StateAsync);
+            await stage.HandleAsync(again);
+            opened.SetResult();
+            await Assert.Single(again.KeptUntil);
+            Assert.Equal("retrying", await StateAsync(second.Push));
+        }
+        finally
+        {
+            opened.TrySetResult();
+        }
+
+        async Task<string?> StateAsync(SendPush push) => (await service.DeliveriesAsync(push.MessageId)) is [var row] ? row.GetProperty("state").GetString() : null;
+    }
+
+    private static SendPush NewPush(Guid subscriptionId) => new()
+    {
+        SubscriptionId = subscriptionId, UserId = "ada", MessageId = Guid.NewGuid(), Payload = "{}", Urgency = "normal", TtlSeconds = 86_400, ExpiresAt = TimeProvider.System.GetUtcNow().AddDays(1),
+    };
+
+    private static Task<NotifyService> StartAsync(Uri broker, Func<Task> opened) => RabbitMqService.StartAsync(broker, null, services => services.AddSingleton(provider => new DeliveryReports(
         provider.GetRequiredService<IBus>(),
         new ClosedStore(provider.GetRequiredService<IDbContextFactory<NotifyDbContext>>(), opened),
         provider.GetRequiredService<IOptions<DeliveryLogOptions>>(),
         new FakeTimeProvider(), // Whose patience has no end.
-        NullLogger<AcceptanceReports>.Instance)));
+        NullLogger<DeliveryReports>.Instance)));
 
     private static bool IsOfSendStage(QueueInfo queue) => queue.Name.StartsWith(Queues.SubscriptionSend, StringComparison.Ordinal);
 
-    private sealed class ClosedStore(IDbContextFactory<NotifyDbContext> store, Task opened) : IDbContextFactory<NotifyDbContext>
+    private sealed class ClosedStore(IDbContextFactory<NotifyDbContext> store, Func<Task> opened) : IDbContextFactory<NotifyDbContext>
     {
         public NotifyDbContext CreateDbContext() => store.CreateDbContext();
 
         public async Task<NotifyDbContext> CreateDbContextAsync(CancellationToken cancellationToken)
         {
-            await opened.WaitAsync(cancellationToken);
+            await opened().WaitAsync(cancellationToken);
             return await store.CreateDbContextAsync(cancellationToken);
         }
+    }
+
+    private sealed class Taken(SendPush push, Func<SendPush, Task<string?>> stateOf) : PushInHand
+    {
+        public List<Task> KeptUntil { get; } = [];
+
+        /// <summary>What the log says of it whenever it is held back.</summary>
+        public List<string?> Told { get; } = [];
+
+        public override SendPush Push => push;
+
+        public override int? AttemptsInLine => null;
+
+        public override bool IsRedelivered => false;
+
+        public override CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+        public override CancellationToken IsNotOurs => CancellationToken;
+
+        public override Task PublishAsync<T>(T message) => Task.CompletedTask;
+
+        public override Task PublishIfHeardAsync(PushAccepted accepted) => Task.CompletedTask;
+
+        public override Task PublishIfHeardAsync(PushDeferred deferred) => Task.CompletedTask;
+
+        public override Task KeepUntilAsync(Task told)
+        {
+            KeptUntil.Add(told);
+            return Task.CompletedTask;
+        }
+
+        public override async Task RedeliverAsync(int attempts, TimeSpan delay) => Told.Add(await stateOf(push));
+
+        public override Task KeepInErrorQueueAsync(string reason) => Task.CompletedTask;
     }
 }

@@ -73,8 +73,12 @@ public sealed class MessagingSetupTests
         var bus = service.Services.GetRequiredService<IBusControl>();
         bus.ConnectReceiveObserver(bodies);
 
-        // Nobody else listens to this one.
-        await bus.ConnectReceiveEndpoint("listener", endpoint => endpoint.Handler<PushAccepted>(_ => Task.CompletedTask)).Ready;
+        // Nobody else listens to these.
+        await bus.ConnectReceiveEndpoint("listener", endpoint =>
+        {
+            endpoint.Handler<PushAccepted>(_ => Task.CompletedTask);
+            endpoint.Handler<PushDeferred>(_ => Task.CompletedTask);
+        }).Ready;
         var (subscription, _) = await service.SubscribeAsync(browser.Agent, "ada");
         service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "3600" });
         var messages = Enumerable.Range(0, 3).Select(i => new MessagePosted { MessageId = Guid.NewGuid(), RecipientIds = ["ada"], Title = $"{i}" }).ToList();

@@ -64,6 +64,8 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
 
     private IMessageExchange<InMemoryTransportMessage> Acceptances => field ??= ExchangeOf<PushAccepted>(_services.GetRequiredService<IBusInstance>());
 
+    private IMessageExchange<InMemoryTransportMessage> Waits => field ??= ExchangeOf<PushDeferred>(_services.GetRequiredService<IBusInstance>());
+
     public override Task SendAsync(SendPush push, int? attemptsInLine, CancellationToken cancellationToken)
     {
         _mailboxes.Put(push.SubscriptionId, new Mailed(this, push, attemptsInLine, Activity.Current?.Id));
@@ -209,7 +211,9 @@ internal sealed partial class MailboxPushSender : PushSender, IHostedService, ID
         public override Task PublishAsync<T>(T message) => sender.Bus.Publish(message, CancellationToken);
 
         // Only who is in this process can listen, and the bus knows them.
-        public override Task PublishAcceptanceAsync(PushAccepted accepted) => sender.Acceptances.Sinks.Any() ? PublishAsync(accepted) : Task.CompletedTask;
+        public override Task PublishIfHeardAsync(PushAccepted accepted) => sender.Acceptances.Sinks.Any() ? PublishAsync(accepted) : Task.CompletedTask;
+
+        public override Task PublishIfHeardAsync(PushDeferred deferred) => sender.Waits.Sinks.Any() ? PublishAsync(deferred) : Task.CompletedTask;
 
         public override Task KeepUntilAsync(Task told) => told.WaitAsync(CancellationToken);
 

@@ -19,7 +19,8 @@ internal static class RabbitMqSetup
         .AddSingleton<LaneStop>()
         .AddHostedService(provider => provider.GetRequiredService<LaneStop>())
         .AddSingleton<PushSender, LanePushSender>()
-        .AddSingleton<ListenedAcceptanceEvents>()
+        .AddSingleton<ListenedEvents<PushAccepted>>()
+        .AddSingleton<ListenedEvents<PushDeferred>>()
         .AddHostedService<LaneCheck>()
         .AddReceiveEndpointObserver<ReconnectsEverySecond>();
 
@@ -37,8 +38,9 @@ internal static class RabbitMqSetup
     {
         address.Configure(rabbit);
 
-        // The one event for which no queue of ours is bound, and so its exchange declared: whoever listens finds that before the first push.
+        // Events for which no queue of ours is bound, and so their exchanges declared: whoever listens finds those before the first push.
         rabbit.Publish<PushAccepted>();
+        rabbit.Publish<PushDeferred>();
         rabbit.DeployPublishTopology = true;
 
         // Else nobody could look into a lane's error queue while another does.

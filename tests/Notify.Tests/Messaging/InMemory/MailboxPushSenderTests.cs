@@ -40,6 +40,30 @@ public sealed class MailboxPushSenderTests
     }
 
     [Fact]
+    public async Task Waits_are_published_once_somebody_listens()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        await service.SubscribeAsync(browser.Agent, "ada");
+        service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "3600" });
+        var bus = service.Services.GetRequiredService<IBusControl>();
+        var published = new Published();
+        bus.ConnectPublishObserver(published);
+
+        var first = await PostAsync(service);
+        await Eventually.GetAsync(() => service.DeliveriesAsync(first), rows => rows is [var row] && row.GetProperty("state").GetString() == "retrying");
+        Assert.Empty(published.Waits);
+
+        var listener = bus.ConnectReceiveEndpoint("listener", endpoint => endpoint.Handler<PushDeferred>(_ => Task.CompletedTask));
+        await listener.Ready;
+        var second = await PostAsync(service);
+
+        await Eventually.TrueAsync(() => !published.Waits.IsEmpty);
+        Assert.Equal(second, Assert.Single(published.Waits).MessageId);
+        await listener.StopAsync(Cancellation);
+    }
+
+    [Fact]
     public async Task A_service_that_stops_ends_the_push_that_is_under_way_and_tells_of_it()
     {
         var folder = Directory.CreateTempSubdirectory("notify-test-");
@@ -76,12 +100,18 @@ public sealed class MailboxPushSenderTests
     {
         public ConcurrentQueue<PushAccepted> Acceptances { get; } = new();
 
+        public ConcurrentQueue<PushDeferred> Waits { get; } = new();
+
         public Task PrePublish<T>(PublishContext<T> context)
             where T : class
         {
             if (context.Message is PushAccepted accepted)
             {
                 Acceptances.Enqueue(accepted);
+            }
+            else if (context.Message is PushDeferred deferred)
+            {
+                Waits.Enqueue(deferred);
             }
 
             return Task.CompletedTask;

@@ -4,13 +4,12 @@ using MassTransit.Context;
 using MassTransit.Logging;
 using MassTransit.RabbitMqTransport;
 using MassTransit.Serialization;
-using Notify.Contracts;
 using RabbitMQ.Client;
 
 namespace Notify.Messaging.RabbitMq;
 
 /// <summary>
-/// On RabbitMQ: where nobody listens to acceptances they are not published, for the broker would throw away what a sixth of all the work goes into. Every so often one
+/// On RabbitMQ: where nobody listens to such an event it is not published, for the broker would throw away what much work goes into, of acceptances a sixth of all. Every so often one
 /// is published with AMQP's mandatory flag, and comes back if no queue takes it.
 /// </summary>
 /// <remarks>
@@ -18,7 +17,8 @@ namespace Notify.Messaging.RabbitMq;
 /// much later.</para>
 /// <para>The one that asks is published past MassTransit, which takes an event that comes back for an error, logs it, and has the push fail.</para>
 /// </remarks>
-internal sealed class ListenedAcceptanceEvents(TimeProvider time) : IAsyncDisposable
+internal sealed class ListenedEvents<T>(TimeProvider time) : IAsyncDisposable
+    where T : class
 {
     private static readonly SystemTextJsonMessageSerializer Serializer = new();
 
@@ -27,21 +27,21 @@ internal sealed class ListenedAcceptanceEvents(TimeProvider time) : IAsyncDispos
     private IChannel? _channel;
 
     /// <summary>Returns when the bus has it, or nobody listens.</summary>
-    public async Task PublishAsync(ConsumeContext context, PushAccepted accepted)
+    public async Task PublishAsync(ConsumeContext context, T message)
     {
-        if (await _listeners.MayHearAsync(() => AskAsync(context, accepted)))
+        if (await _listeners.MayHearAsync(() => AskAsync(context, message)))
         {
-            await context.Publish(accepted, context.CancellationToken);
+            await context.Publish(message, context.CancellationToken);
         }
     }
 
     public async ValueTask DisposeAsync() => await ForgetChannelAsync();
 
-    private async Task<bool> AskAsync(ConsumeContext context, PushAccepted accepted)
+    private async Task<bool> AskAsync(ConsumeContext context, T message)
     {
         var connection = context.ReceiveContext.GetPayload<ConnectionContext>();
-        var exchange = connection.Topology.Message<PushAccepted>().EntityName;
-        var send = new MessageSendContext<PushAccepted>(accepted, context.CancellationToken)
+        var exchange = connection.Topology.Message<T>().EntityName;
+        var send = new MessageSendContext<T>(message, context.CancellationToken)
         {
             ConversationId = context.ConversationId,
             InitiatorId = context.CorrelationId,
@@ -77,7 +77,7 @@ internal sealed class ListenedAcceptanceEvents(TimeProvider time) : IAsyncDispos
             }
 
             // MassTransit knows what to do about it.
-            await context.Publish(accepted, context.CancellationToken);
+            await context.Publish(message, context.CancellationToken);
             return true;
         }
     }

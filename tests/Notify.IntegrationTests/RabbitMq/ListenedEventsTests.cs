@@ -3,6 +3,7 @@ using MassTransit;
 using Microsoft.Extensions.Time.Testing;
 using Notify.Contracts;
 using Notify.IntegrationTests.Brokers;
+using Notify.LocalPushService;
 using Notify.Messaging.RabbitMq;
 using Notify.Tests;
 using RabbitMQ.Client;
@@ -10,7 +11,7 @@ using RabbitMQ.Client;
 namespace Notify.IntegrationTests.RabbitMq;
 
 [Collection("RabbitMQ")]
-public sealed class ListenedAcceptanceEventsTests(SharedBrokers brokers)
+public sealed class ListenedEventsTests(SharedBrokers brokers)
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -21,7 +22,7 @@ public sealed class ListenedAcceptanceEventsTests(SharedBrokers brokers)
     {
         var uri = await brokers.NewVirtualHostAsync(version);
         var time = new FakeTimeProvider();
-        await using var events = new ListenedAcceptanceEvents(time);
+        await using var events = new ListenedEvents<PushAccepted>(time);
         var accepted = Channel<Exception?>();
         var bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
         {
@@ -95,6 +96,43 @@ public sealed class ListenedAcceptanceEventsTests(SharedBrokers brokers)
             await endpoint.Send(push, Cancellation);
             Assert.Null(await accepted.Reader.ReadAsync(Cancellation));
             return push.MessageId;
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_listens_hears_that_pushes_wait()
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        await service.SubscribeAsync(browser.Agent, "ada");
+        var heard = new ConcurrentQueue<PushDeferred>();
+        var bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
+        {
+            RabbitMqAddress.Parse($"{uri}").Configure(rabbit);
+            rabbit.ReceiveEndpoint("listener", endpoint => endpoint.Handler<PushDeferred>(context =>
+            {
+                heard.Enqueue(context.Message);
+                return Task.CompletedTask;
+            }));
+        });
+        await bus.StartAsync(Cancellation);
+        try
+        {
+            service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "3600" });
+            var messages = new[] { Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid() };
+            foreach (var message in messages)
+            {
+                await service.PostAsync(new MessagePosted { MessageId = message, RecipientIds = ["ada"], Title = "Hello" });
+            }
+
+            await Eventually.TrueAsync(() => heard.Count == messages.Length);
+            Assert.Equal(messages.Order(), heard.Select(push => push.MessageId).Order());
+            Assert.Equal([0, 0, 1], heard.Select(push => push.Attempts).Order());
+        }
+        finally
+        {
+            await bus.StopAsync(CancellationToken.None);
         }
     }
 

@@ -9,16 +9,17 @@ using Notify.Store;
 
 namespace Notify.Deliveries;
 
-/// <summary>Acceptances on their way to the delivery log by the bus, many in one message.</summary>
-/// <param name="Pushes">One or more.</param>
-public sealed record AcceptedPushes(IReadOnlyList<PushAccepted> Pushes);
+/// <summary>What became of many pushes, on its way to the delivery log by the bus.</summary>
+/// <param name="Accepted">Those that were accepted.</param>
+/// <param name="Deferred">Those that wait.</param>
+public sealed record ReportedPushes(IReadOnlyList<PushAccepted> Accepted, IReadOnlyList<PushDeferred> Deferred);
 
 /// <summary>
-/// Tells the delivery log of acceptances, which is what nearly every push ends with: writes many at once to the store. What the store does not take at once
-/// goes over the bus, so that no push waits for a slow store to be acknowledged. They are told in the order in which they were reported.
+/// Tells the delivery log of acceptances, which is what nearly every push ends with, and of waits, which are as many where a push service is down: writes many at once to the
+/// store. What the store does not take at once goes over the bus, so that no push waits for a slow store to be acknowledged. They are told in the order in which they were reported.
 /// </summary>
-/// <remarks>Other consumers get a <see cref="PushAccepted"/> for each push: <see cref="PushInHand.PublishAcceptanceAsync"/>.</remarks>
-public sealed partial class AcceptanceReports : IAsyncDisposable
+/// <remarks>Other consumers get an event for each push: <see cref="PushInHand.PublishIfHeardAsync(PushAccepted)"/>.</remarks>
+public sealed partial class DeliveryReports : IAsyncDisposable
 {
     // A slow store takes more of them each time, not more time for them all.
     private const int MostAtOnce = 2000;
@@ -54,13 +55,13 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
     private readonly CancellationTokenSource _ended = new();
     private readonly Gathering<Report> _reports;
 
-    // Of each subscription the last that neither has yet.
+    // Of each subscription the last acceptance that neither has yet.
     private readonly ConcurrentDictionary<Guid, Task> _last = [];
     private Task _write = Task.CompletedTask;
     private long? _restsSince;
 
     /// <summary>Reports to this store, or over this bus.</summary>
-    public AcceptanceReports(IBus bus, IDbContextFactory<NotifyDbContext> store, IOptions<DeliveryLogOptions> options, TimeProvider time, ILogger<AcceptanceReports> logger)
+    public DeliveryReports(IBus bus, IDbContextFactory<NotifyDbContext> store, IOptions<DeliveryLogOptions> options, TimeProvider time, ILogger<DeliveryReports> logger)
     {
         (_bus, _store, _options, _time, _logger) = (bus, store, options, time, logger);
         _reports = new Gathering<Report>(MostAtOnce, HandleAsync, Linger);
@@ -78,13 +79,27 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
             return ReportedAsync(accepted.SubscriptionId);
         }
 
-        var report = new Report(accepted, isNews);
+        var report = new Report(Delivery.Of(accepted), isNews) { Accepted = accepted };
         _last[accepted.SubscriptionId] = report.Done.Task;
         _reports.Add(report);
         return report.Done.Task;
     }
 
-    /// <summary>Returns when the store or the bus has all that was reported of this subscription so far; fails as they do.</summary>
+    /// <summary>Returns when the store or the bus has it, however long that takes. Fails only at the end.</summary>
+    /// <param name="deferred">The wait.</param>
+    public Task ReportAsync(PushDeferred deferred)
+    {
+        if (!_options.Value.Enabled)
+        {
+            return Task.CompletedTask;
+        }
+
+        var report = new Report(Delivery.Of(deferred), IsNews: false) { Deferred = deferred };
+        _reports.Add(report);
+        return report.Done.Task;
+    }
+
+    /// <summary>Returns when the store or the bus has all acceptances of this subscription that were reported so far; fails as they do.</summary>
     public Task ReportedAsync(Guid subscriptionId) => _last.GetValueOrDefault(subscriptionId) ?? Task.CompletedTask;
 
     /// <summary>Gives up what neither has taken: its push is not acknowledged, and comes again.</summary>
@@ -139,7 +154,7 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
                 report.Done.SetException(failure);
             }
 
-            _last.TryRemove(KeyValuePair.Create(report.Accepted.SubscriptionId, report.Done.Task));
+            _last.TryRemove(KeyValuePair.Create(report.Row.SubscriptionId, report.Done.Task));
         }
     }
 
@@ -173,12 +188,12 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
 
     private async Task WriteAsync(IReadOnlyList<Report> reports, CancellationToken cancellationToken)
     {
-        var outcomes = reports.Select(report => (Delivery: Delivery.Of(report.Accepted), report.IsNews)).ToList();
         await using var db = await _store.CreateDbContextAsync(cancellationToken);
         await db.WriteOutcomesAsync(
-            _options.Value.Enabled ? outcomes.ConvertAll(outcome => outcome.Delivery) : [],
-            [.. outcomes.Where(outcome => outcome.IsNews).Select(outcome => outcome.Delivery)],
+            _options.Value.Enabled ? [.. reports.Select(report => report.Row)] : [],
+            [.. reports.Where(report => report.IsNews).Select(report => report.Row)],
             cancellationToken);
+        await db.WriteAttemptsAsync(DeliveryAttempt.Of(reports.Select(report => report.Deferred).OfType<PushDeferred>()), cancellationToken);
     }
 
     /// <returns>Why it was not taken; null if it was.</returns>
@@ -189,7 +204,8 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
         try
         {
             // A bus that was given up may have it all the same: what is told twice is there once.
-            await _bus.Publish(new AcceptedPushes(Array.ConvertAll(reports, report => report.Accepted)), publish => publish.RequireQueue(), limit.Token).WaitAsync(limit.Token);
+            var message = new ReportedPushes([.. reports.Select(report => report.Accepted).OfType<PushAccepted>()], [.. reports.Select(report => report.Deferred).OfType<PushDeferred>()]);
+            await _bus.Publish(message, publish => publish.RequireQueue(), limit.Token).WaitAsync(limit.Token);
             return null;
         }
         catch (OperationCanceledException) when (!_ended.IsCancellationRequested && limit.IsCancellationRequested)
@@ -202,14 +218,19 @@ public sealed partial class AcceptanceReports : IAsyncDisposable
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "The database did not take acceptances in time: for {Rest} they go to the delivery log over the bus")]
+    [LoggerMessage(LogLevel.Warning, "The database did not take what became of pushes: for {Rest} that goes to the delivery log over the bus")]
     private partial void LogNotTaken(Exception exception, TimeSpan rest);
 
-    [LoggerMessage(LogLevel.Warning, "Neither the database nor the bus took acceptances: both are asked again in {Pause}. Pushes that were made stay unacknowledged")]
+    [LoggerMessage(LogLevel.Warning, "Neither the database nor the bus took what became of pushes: both are asked again in {Pause}. The pushes stay unacknowledged")]
     private partial void LogTakenByNeither(Exception? exception, TimeSpan pause);
 
-    private sealed record Report(PushAccepted Accepted, bool IsNews)
+    // One of the two events.
+    private sealed record Report(Delivery Row, bool IsNews)
     {
+        public PushAccepted? Accepted { get; init; }
+
+        public PushDeferred? Deferred { get; init; }
+
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -15,17 +15,20 @@ using Notify.Tests.Store;
 
 namespace Notify.Tests.Deliveries;
 
-public sealed class AcceptanceReportsTests : IAsyncLifetime
+public sealed class DeliveryReportsTests : IAsyncLifetime
 {
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddDays(1));
     private readonly Commits _commits = new();
+    private readonly Saves _saves = new();
     private readonly ConcurrentQueue<PushAccepted> _overTheBus = new();
+    private readonly ConcurrentQueue<PushDeferred> _waitsOverTheBus = new();
     private readonly IBusControl _bus;
     private TestStore _store = null!;
 
-    public AcceptanceReportsTests() => _bus = Bus.Factory.CreateUsingInMemory(memory => memory.ReceiveEndpoint("log", endpoint => endpoint.Handler<AcceptedPushes>(context =>
+    public DeliveryReportsTests() => _bus = Bus.Factory.CreateUsingInMemory(memory => memory.ReceiveEndpoint("log", endpoint => endpoint.Handler<ReportedPushes>(context =>
     {
-        context.Message.Pushes.ToList().ForEach(_overTheBus.Enqueue);
+        context.Message.Accepted.ToList().ForEach(_overTheBus.Enqueue);
+        context.Message.Deferred.ToList().ForEach(_waitsOverTheBus.Enqueue);
         return Task.CompletedTask;
     })));
 
@@ -33,7 +36,7 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _store = await TestStore.CreateAsync(_commits);
+        _store = await TestStore.CreateAsync(_commits, _saves);
         await _bus.StartAsync(Cancellation);
     }
 
@@ -94,7 +97,7 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
         Assert.Equal([first.MessageId, second.MessageId], _overTheBus.Select(push => push.MessageId).OrderBy(id => id == second.MessageId));
         Assert.Empty(await ReadAsync());
 
-        _time.Advance(AcceptanceReports.Rest);
+        _time.Advance(DeliveryReports.Rest);
         await reports.ReportAsync(third, lastAcceptedAt: null);
         Assert.Equal([third.MessageId], await ReadAsync());
     }
@@ -112,7 +115,7 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
             var report = reports.ReportAsync(accepted, lastAcceptedAt: null);
             await Eventually.TrueAsync(() => _commits.Begun > begun);
             Assert.False(report.IsCompleted);
-            _time.Advance(AcceptanceReports.Patience);
+            _time.Advance(DeliveryReports.Patience);
             await report.WaitAsync(Eventually.Patience, Cancellation);
             await Eventually.TrueAsync(() => !_overTheBus.IsEmpty);
             Assert.Equal([accepted], _overTheBus);
@@ -159,12 +162,12 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
         Assert.Equal([first], _overTheBus);
 
         // The store is not left to its rest where the bus does not help.
-        _time.Advance(AcceptanceReports.Rest);
+        _time.Advance(DeliveryReports.Rest);
         published.FailsFor = _ => true;
         report = reports.ReportAsync(second, lastAcceptedAt: null);
         await Eventually.TrueAsync(() => published.Count == 3);
         _commits.Failure = null;
-        await PauseUntilAsync(() => report.IsCompletedSuccessfully, AcceptanceReports.Rest / 2);
+        await PauseUntilAsync(() => report.IsCompletedSuccessfully, DeliveryReports.Rest / 2);
         Assert.Equal([second.MessageId], await ReadAsync());
     }
 
@@ -196,7 +199,7 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
 
         // These gather, and are in two messages, of which the bus takes the second alone.
         var accepted = Enumerable.Range(0, 60).Select(_ => NewAcceptance()).ToList();
-        var published = new FailsToPublish { FailsFor = message => message.Pushes.Contains(accepted[0]) };
+        var published = new FailsToPublish { FailsFor = message => message.Accepted.Contains(accepted[0]) };
         using var connected = _bus.ConnectPublishObserver(published);
         var told = accepted.ConvertAll(push => reports.ReportAsync(push, lastAcceptedAt: null));
         _commits.Failure = new InvalidOperationException("as the test asked");
@@ -225,6 +228,83 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
         Assert.Empty(await ReadAsync());
     }
 
+    [Fact]
+    public async Task Waits_are_written_with_the_attempts_before_them()
+    {
+        await using var reports = NewReports();
+        var (tried, stood) = (NewWait(attempts: 2), NewWait(attempts: 0));
+
+        await Task.WhenAll(reports.ReportAsync(tried), reports.ReportAsync(stood));
+
+        await using var db = _store.Open();
+        var rows = await db.Deliveries.AsNoTracking().ToDictionaryAsync(row => row.MessageId, Cancellation);
+        Assert.Equal((DeliveryState.Retrying, 2, tried.NextAttemptAt), (rows[tried.MessageId].State, rows[tried.MessageId].Attempts, rows[tried.MessageId].NextAttemptAt));
+        Assert.Equal((DeliveryState.Retrying, 0, stood.NextAttemptAt), (rows[stood.MessageId].State, rows[stood.MessageId].Attempts, rows[stood.MessageId].NextAttemptAt));
+        var attempt = Assert.Single(await db.DeliveryAttempts.AsNoTracking().ToListAsync(Cancellation));
+        Assert.Equal((tried.MessageId, tried.SubscriptionId, 2, 503, "busy"), (attempt.MessageId, attempt.SubscriptionId, attempt.Attempt, attempt.Status, attempt.Reason));
+    }
+
+    [Fact]
+    public async Task An_attempt_that_another_process_writes_at_the_same_moment_is_there_once_and_nothing_goes_over_the_bus()
+    {
+        await using var reports = NewReports();
+        var wait = NewWait(attempts: 1);
+        _saves.Before = () => WriteByAnotherAsync(wait);
+
+        await reports.ReportAsync(wait);
+
+        await using var db = _store.Open();
+        Assert.Single(await db.DeliveryAttempts.AsNoTracking().ToListAsync(Cancellation));
+        Assert.Empty(_waitsOverTheBus);
+
+        async Task WriteByAnotherAsync(PushDeferred push)
+        {
+            await using var another = _store.Open();
+            await another.WriteAttemptsAsync(DeliveryAttempt.Of([push]), Cancellation);
+        }
+    }
+
+    [Fact]
+    public async Task A_push_that_was_accepted_does_not_wait_whatever_is_told_last()
+    {
+        await using var reports = NewReports();
+        var accepted = NewAcceptance();
+        var wait = NewWait(attempts: 1) with { MessageId = accepted.MessageId, SubscriptionId = accepted.SubscriptionId };
+
+        // Together, and one after the other.
+        await Task.WhenAll(reports.ReportAsync(wait), reports.ReportAsync(accepted, lastAcceptedAt: null), reports.ReportAsync(wait));
+        await reports.ReportAsync(wait);
+
+        await using var db = _store.Open();
+        Assert.Equal(DeliveryState.Accepted, (await db.Deliveries.AsNoTracking().SingleAsync(Cancellation)).State);
+    }
+
+    [Fact]
+    public async Task Waits_that_the_store_does_not_take_go_over_the_bus_too()
+    {
+        await using var reports = NewReports();
+        var (accepted, wait) = (NewAcceptance(), NewWait(attempts: 1));
+        _commits.Failure = new InvalidOperationException("as the test asked");
+
+        await Task.WhenAll(reports.ReportAsync(accepted, lastAcceptedAt: null), reports.ReportAsync(wait));
+
+        await Eventually.TrueAsync(() => !_overTheBus.IsEmpty && !_waitsOverTheBus.IsEmpty);
+        Assert.Equal([accepted], _overTheBus);
+        Assert.Equal([wait], _waitsOverTheBus);
+    }
+
+    [Fact]
+    public async Task Where_no_log_is_kept_nobody_is_told_of_waits()
+    {
+        await using var reports = NewReports(isLogKept: false);
+        var before = _commits.Begun;
+
+        await reports.ReportAsync(NewWait(attempts: 1));
+
+        Assert.Equal(before, _commits.Begun);
+        Assert.Empty(_waitsOverTheBus);
+    }
+
     private Task PauseUntilAsync(Func<bool> condition, TimeSpan? atMost = null)
     {
         var end = _time.GetUtcNow() + (atMost ?? TimeSpan.FromDays(1));
@@ -232,15 +312,18 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
         {
             if (_time.GetUtcNow() < end)
             {
-                _time.Advance(AcceptanceReports.Pause);
+                _time.Advance(DeliveryReports.Pause);
             }
 
             return condition();
         });
     }
 
-    private AcceptanceReports NewReports(bool isLogKept = true) =>
-        new(_bus, _store.Factory, Options.Create(new DeliveryLogOptions { Enabled = isLogKept }), _time, NullLogger<AcceptanceReports>.Instance);
+    private DeliveryReports NewReports(bool isLogKept = true) =>
+        new(_bus, _store.Factory, Options.Create(new DeliveryLogOptions { Enabled = isLogKept }), _time, NullLogger<DeliveryReports>.Instance);
+
+    private PushDeferred NewWait(int attempts) =>
+        new(Guid.NewGuid(), "ada", Guid.NewGuid(), attempts, attempts > 0 ? 503 : null, attempts > 0 ? "busy" : "waits behind an earlier push", _time.GetUtcNow().AddMinutes(1), _time.GetUtcNow());
 
     private PushAccepted NewAcceptance() => new(Guid.NewGuid(), "ada", Guid.NewGuid(), 1, 201, null, _time.GetUtcNow());
 
@@ -276,13 +359,13 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
 
         public int Count => Volatile.Read(ref _count);
 
-        public Predicate<AcceptedPushes> FailsFor { get; set; } = _ => true;
+        public Predicate<ReportedPushes> FailsFor { get; set; } = _ => true;
 
         public Task PrePublish<T>(PublishContext<T> context)
             where T : class
         {
             Interlocked.Increment(ref _count);
-            return FailsFor((AcceptedPushes)(object)context.Message) ? throw new InvalidOperationException("as the test asked") : Task.CompletedTask;
+            return FailsFor((ReportedPushes)(object)context.Message) ? throw new InvalidOperationException("as the test asked") : Task.CompletedTask;
         }
 
         public Task PostPublish<T>(PublishContext<T> context)
@@ -290,6 +373,27 @@ public sealed class AcceptanceReportsTests : IAsyncLifetime
 
         public Task PublishFault<T>(PublishContext<T> context, Exception exception)
             where T : class => Task.CompletedTask;
+    }
+
+    /// <summary>Has something happen once, before anything is saved.</summary>
+    private sealed class Saves : SaveChangesInterceptor
+    {
+        private Func<Task>? _before;
+
+        public Func<Task>? Before
+        {
+            set => _before = value;
+        }
+
+        public override async ValueTask<InterceptionResult<int>> SavingChangesAsync(DbContextEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
+        {
+            if (Interlocked.Exchange(ref _before, null) is { } before)
+            {
+                await before();
+            }
+
+            return result;
+        }
     }
 
     /// <summary>Counts commits, and holds them up or fails them where a test asks.</summary>
