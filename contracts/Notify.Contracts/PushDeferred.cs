@@ -5,7 +5,7 @@ namespace Notify.Contracts;
 /// <param name="UserId">Its owner.</param>
 /// <param name="MessageId">The <see cref="MessagePosted.MessageId"/>.</param>
 /// <param name="Attempts">POSTs made so far; 0 for one that waits behind another.</param>
-/// <param name="Status">The HTTP status of the last attempt; null if there was no answer.</param>
+/// <param name="Status">The HTTP status of the answer that led to this; null if none did.</param>
 /// <param name="Reason">Why it waits.</param>
 /// <param name="NextAttemptAt">When it is tried at the earliest.</param>
 /// <param name="At">When this was decided.</param>

@@ -5,7 +5,7 @@ namespace Notify.Contracts;
 /// <param name="UserId">The user it was meant for.</param>
 /// <param name="MessageId">The <see cref="MessagePosted.MessageId"/>.</param>
 /// <param name="Attempts">POSTs made.</param>
-/// <param name="Status">The HTTP status of the last attempt; null if there was no answer or no attempt.</param>
+/// <param name="Status">The HTTP status of the answer that led to this; null if none did.</param>
 /// <param name="Reason">One of <see cref="PushFailureReasons"/>, or the push service's own words after a colon.</param>
 /// <param name="At">When it was given up.</param>
 public sealed record PushFailed(

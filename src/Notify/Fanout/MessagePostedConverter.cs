@@ -4,14 +4,17 @@ using Notify.Contracts;
 
 namespace Notify.Fanout;
 
-/// <summary>Reads an event: what may be absent may be null as well, and what cannot be read is named by its path.</summary>
+/// <summary>Reads an event as its JSON Schema has it: what may be absent may be null as well, 60.0 is a whole number, and what cannot be read is named by its path.</summary>
 /// <remarks>The reason that stands in an error queue is the innermost exception's, and there .NET says what is wrong, but not where.</remarks>
 internal sealed class MessagePostedConverter(JsonSerializerOptions options) : JsonConverter<MessagePosted>
 {
-    private readonly JsonSerializerOptions _options = WithNulls(options);
+    private readonly JsonSerializerOptions _options = Lenient(options);
 
-    /// <summary>These options, where what may be absent may be null. Of what cannot be read the exception tells all that this converter does, and the line besides.</summary>
-    public static JsonSerializerOptions WithNulls(JsonSerializerOptions options) => Before(options, new NullIsFalse());
+    /// <summary>
+    /// These options, where what may be absent may be null, and whole numbers may be written as <c>60.0</c>, as Python writes the seconds of a duration. Of what cannot be read the
+    /// exception tells all that this converter does, and the line besides.
+    /// </summary>
+    public static JsonSerializerOptions Lenient(JsonSerializerOptions options) => Before(Before(options, new NullIsFalse()), new WholeNumber());
 
     /// <summary>These options with this way to read an event.</summary>
     public static JsonSerializerOptions AddedTo(JsonSerializerOptions options) => Before(options, new MessagePostedConverter(options));
@@ -37,6 +40,14 @@ internal sealed class MessagePostedConverter(JsonSerializerOptions options) : Js
         var copy = new JsonSerializerOptions(options);
         copy.Converters.Insert(0, converter);
         return copy;
+    }
+
+    private sealed class WholeNumber : JsonConverter<int>
+    {
+        public override int Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            reader.TokenType == JsonTokenType.Number && reader.TryGetDecimal(out var number) && decimal.IsInteger(number) && number is >= int.MinValue and <= int.MaxValue ? (int)number : reader.GetInt32();
+
+        public override void Write(Utf8JsonWriter writer, int value, JsonSerializerOptions options) => writer.WriteNumberValue(value);
     }
 
     private sealed class NullIsFalse : JsonConverter<bool>

@@ -13,7 +13,7 @@ internal static class MessagesApi
     /// <summary>The largest event that is taken, here and from the bus: fifty thousand recipients with the longest ids of ASCII are less.</summary>
     internal const int MaxEventBytes = 16 * 1024 * 1024;
 
-    private static readonly JsonSerializerOptions Json = MessagePostedConverter.WithNulls(new(JsonSerializerOptions.Web) { NumberHandling = JsonNumberHandling.Strict, AllowDuplicateProperties = false });
+    private static readonly JsonSerializerOptions Json = MessagePostedConverter.Lenient(new(JsonSerializerOptions.Web) { NumberHandling = JsonNumberHandling.Strict, AllowDuplicateProperties = false });
 
     public static void MapMessagesApi(this IEndpointRouteBuilder routes) =>
         routes.MapPost("/api/messages", PostAsync).WithName("PostMessage").WithTags("Messages")

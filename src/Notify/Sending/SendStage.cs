@@ -155,8 +155,7 @@ public sealed partial class SendStage(
         var payload = log.Value.Receipts ? PushPayload.WithReceipt(push.Payload, receipts.Create(push)) : push.Payload;
         var message = new PushMessage(Encoding.UTF8.GetBytes(payload))
         {
-            // What is left, in whole seconds rounded down: the push service must not outlast us.
-            TimeToLive = TimeSpan.FromSeconds(Math.Clamp(Math.Floor((push.ExpiresAt - time.GetUtcNow()).TotalSeconds), 0, push.TtlSeconds)),
+            TimeToLive = TimeToLive(push, time.GetUtcNow()),
             Urgency = push.Urgency switch
             {
                 "very-low" => PushUrgency.VeryLow,
@@ -174,6 +173,9 @@ public sealed partial class SendStage(
         activity?.SetOutcome(outcome);
         return outcome;
     }
+
+    /// <summary>What is left, to the nearest second: the push service must not outlast us, and a second is not nothing because of the moments that the way took.</summary>
+    internal static TimeSpan TimeToLive(SendPush push, DateTimeOffset now) => TimeSpan.FromSeconds(Math.Clamp(Math.Round((push.ExpiresAt - now).TotalSeconds), 0, push.TtlSeconds));
 
     // What comes out of a line is in the store until the line moves, and must be in the log by then; anything else only the bus keeps.
     private Task ReportAcceptanceAsync(PushInHand inHand, WaitingLine? line, PushAccepted accepted, DateTimeOffset? lastAcceptedAt)

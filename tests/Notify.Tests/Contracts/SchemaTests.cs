@@ -106,6 +106,20 @@ public sealed class SchemaTests
     }
 
     [Theory]
+    [InlineData("60.0")]
+    [InlineData("6e1")]
+    public void A_whole_number_is_one_however_it_is_written(string number)
+    {
+        var json = $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","ttlSeconds":{{number}},"appBadge":{{number}}}""";
+
+        Assert.True(IsValid(json), json);
+        var message = PlainJsonTarget.Read(Encoding.UTF8.GetBytes(json))!;
+        Assert.Equal((60, 60), (message.TtlSeconds, message.AppBadge));
+    }
+
+    [Theory]
+    [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","ttlSeconds":1e400}""")]
+    [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","ttlSeconds":4294967296}""")]
     [InlineData($$"""{"recipientIds":["ada"],"title":"no id"}""")]
     [InlineData($$"""{"messageId":"{{Id}}","title":"nobody"}""")]
     [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"]}""")]
