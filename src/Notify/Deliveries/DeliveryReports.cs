@@ -55,7 +55,7 @@ public sealed partial class DeliveryReports : IAsyncDisposable
     private readonly CancellationTokenSource _ended = new();
     private readonly Gathering<Report> _reports;
 
-    // Of each subscription the last acceptance that neither has yet.
+    // Of each subscription the last that neither has yet.
     private readonly ConcurrentDictionary<Guid, Task> _last = [];
     private Task _write = Task.CompletedTask;
     private long? _restsSince;
@@ -79,27 +79,15 @@ public sealed partial class DeliveryReports : IAsyncDisposable
             return ReportedAsync(accepted.SubscriptionId);
         }
 
-        var report = new Report(Delivery.Of(accepted), isNews) { Accepted = accepted };
-        _last[accepted.SubscriptionId] = report.Done.Task;
-        _reports.Add(report);
-        return report.Done.Task;
+        return Add(new Report(Delivery.Of(accepted), isNews) { Accepted = accepted });
     }
 
     /// <summary>Returns when the store or the bus has it, however long that takes. Fails only at the end.</summary>
     /// <param name="deferred">The wait.</param>
-    public Task ReportAsync(PushDeferred deferred)
-    {
-        if (!_options.Value.Enabled)
-        {
-            return Task.CompletedTask;
-        }
+    public Task ReportAsync(PushDeferred deferred) =>
+        _options.Value.Enabled ? Add(new Report(Delivery.Of(deferred), IsNews: false) { Deferred = deferred }) : ReportedAsync(deferred.SubscriptionId);
 
-        var report = new Report(Delivery.Of(deferred), IsNews: false) { Deferred = deferred };
-        _reports.Add(report);
-        return report.Done.Task;
-    }
-
-    /// <summary>Returns when the store or the bus has all acceptances of this subscription that were reported so far; fails as they do.</summary>
+    /// <summary>Returns when the store or the bus has all that was reported of this subscription so far; fails as they do.</summary>
     public Task ReportedAsync(Guid subscriptionId) => _last.GetValueOrDefault(subscriptionId) ?? Task.CompletedTask;
 
     /// <summary>Gives up what neither has taken: its push is not acknowledged, and comes again.</summary>
@@ -109,6 +97,13 @@ public sealed partial class DeliveryReports : IAsyncDisposable
         await _reports.DisposeAsync();
         await _write.WaitAsync(Patience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _ended.Dispose();
+    }
+
+    private Task Add(Report report)
+    {
+        _last[report.Row.SubscriptionId] = report.Done.Task;
+        _reports.Add(report);
+        return report.Done.Task;
     }
 
     private async Task HandleAsync(IReadOnlyList<Report> reports)

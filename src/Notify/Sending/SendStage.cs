@@ -174,7 +174,7 @@ public sealed partial class SendStage(
         return outcome;
     }
 
-    /// <summary>What is left, to the nearest second: the push service must not outlast us, and a second is not nothing because of the moments that the way took.</summary>
+    /// <summary>What is left, to the nearest second: the push service must not outlast us by more, and a second is not nothing because of the moments that the way took.</summary>
     internal static TimeSpan TimeToLive(SendPush push, DateTimeOffset now) => TimeSpan.FromSeconds(Math.Clamp(Math.Round((push.ExpiresAt - now).TotalSeconds), 0, push.TtlSeconds));
 
     // What comes out of a line is in the store until the line moves, and must be in the log by then; anything else only the bus keeps.
@@ -200,7 +200,8 @@ public sealed partial class SendStage(
 
         if (stood.Older.Count > 0)
         {
-            // Told before, so that none goes without a word where the worker is killed in between.
+            // Told before, so that none goes without a word where the worker is killed in between; and with none of them unacknowledged, which would come again and stand behind this one.
+            await EarlierOnesReportedAsync(inHand);
             await lines.TakeOutAsync(stood.Older, inHand.IsNotOurs);
         }
     }
@@ -230,7 +231,7 @@ public sealed partial class SendStage(
 
         // Told before it is written into its line: if it comes again after a crash, the line alone is asked, which does not know the answer.
         var deferred = new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now);
-        await Task.WhenAll(EarlierOnesReportedAsync(inHand), reports.ReportAsync(deferred).WaitAsync(inHand.CancellationToken));
+        await Task.WhenAll(EarlierOnesReportedAsync(inHand), reports.ReportAsync(deferred).WaitAsync(inHand.IsNotOurs));
         if (!await lines.HoldAsync(push, line, attempts, now + delay, inHand.IsNotOurs))
         {
             return false;

@@ -148,7 +148,7 @@
     const message = { type: "notify:push", notification };
     return (await windows()).map((client) => {
       const isInSight = client.visibilityState === "visible" && client.frameType !== "nested";
-      return isInSight ? ask(client, message, answering.has(client.id) ? PATIENCE : ANSWERS_WITHIN) : client.postMessage(message);
+      return isInSight ? ask(client, message, answering.has(client.id) ? ANSWERS_AGAIN_WITHIN : ANSWERS_WITHIN) : client.postMessage(message);
     });
   }
 
@@ -180,21 +180,23 @@
     await client.focus().catch(() => {});
     // notify.js leads a window by the application's own router, and one that this worker does not control. One that was frozen answers now.
     const answers = at ?? (await ask(client, { type: "notify:where" }));
-    return answers ? client.postMessage({ type: "notify:navigate", url: url.href }) : client.navigate(url.href);
+    const lead = () => client.postMessage({ type: "notify:navigate", url: url.href });
+    return answers ? lead() : client.navigate(url.href).catch(lead);
   }
 
   // Much less than a browser lets pass between a click and the window that it leads to, or a push and its notification.
   const ANSWERS_WITHIN = 300;
 
-  // Windows in which notify.js is: to those that have much to do it may be a little longer.
+  // Windows that have said whether they show what came: one that has much to do may take longer the next time, but less than others wait for it.
   const answering = new Set();
+  const ANSWERS_AGAIN_WITHIN = 2000;
 
   // What notify.js in a window answers; undefined if it is not there.
   function ask(client, message, within = ANSWERS_WITHIN) {
     const { port1, port2 } = new MessageChannel();
     return new Promise((resolve) => {
       port1.onmessage = ({ data }) => {
-        answering.add(client.id);
+        if (typeof data === "boolean") answering.add(client.id);
         resolve(data);
       };
       setTimeout(resolve, within);

@@ -109,6 +109,22 @@ public abstract class WebBrowser(CancellationToken ct) : IAsyncDisposable
     public async Task ClickAsync(string selector)
     {
         await WaitUntilAsync($"document.querySelector({JsonSerializer.Serialize(selector)})?.matches(':not(:disabled, [hidden])')");
+        for (var begun = Stopwatch.GetTimestamp(); ;)
+        {
+            try
+            {
+                await ScrollAndClickAsync(selector);
+                return;
+            }
+            catch (InvalidOperationException exception) when (exception.Message.StartsWith("move target out of bounds", StringComparison.Ordinal) && Stopwatch.GetElapsedTime(begun) < Patience)
+            {
+                // What came above it in a live page has moved it since it was scrolled to, and nothing was clicked.
+            }
+        }
+    }
+
+    private async Task ScrollAndClickAsync(string selector)
+    {
         var element = await RunAsync(Context, $$"""
             (() => {
               const element = document.querySelector({{JsonSerializer.Serialize(selector)}});

@@ -265,6 +265,22 @@ public sealed class DeliveryReportsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Whatever_follows_a_wait_can_wait_until_that_is_told()
+    {
+        await using var reports = NewReports();
+        var wait = NewWait(attempts: 0);
+        _commits.Held = new TaskCompletionSource();
+
+        var report = reports.ReportAsync(wait);
+        var reported = reports.ReportedAsync(wait.SubscriptionId);
+        Assert.False(reported.IsCompleted);
+        _commits.Held.SetResult();
+
+        await reported;
+        Assert.True(report.IsCompletedSuccessfully);
+    }
+
+    [Fact]
     public async Task A_push_that_was_accepted_does_not_wait_whatever_is_told_last()
     {
         await using var reports = NewReports();
