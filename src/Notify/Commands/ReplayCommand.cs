@@ -51,14 +51,16 @@ internal static class ReplayCommand
             // A connection that is lost ends the command; it can be run again.
             var factory = new ConnectionFactory { Uri = address.Nodes[0], AutomaticRecoveryEnabled = false };
             await using var connection = await factory.CreateConnectionAsync(address.Endpoints, cancellationToken);
-            var lanes = new Dictionary<string, List<string>>();
+
+            // As many as the broker has, not as are set here: the workers go by them.
+            var lanes = new Dictionary<string, int>();
             foreach (var stage in Stages)
             {
-                lanes[stage] = await LanesAsync(connection, stage, cancellationToken);
+                lanes[stage] = (await LaneCheck.FindAsync(connection, stage, cancellationToken)).Count;
             }
 
-            IEnumerable<string> sources = source is null ? [.. SingleQueues, .. lanes.SelectMany(stage => stage.Value)] : lanes.GetValueOrDefault(source) ?? [source];
-            var errors = await ErrorQueueReplay.FindAsync(connection, sources, lanes[Queues.SubscriptionSend].Count, cancellationToken);
+            IEnumerable<string> sources = source is null ? [.. SingleQueues, .. Stages.SelectMany(QueuesOf)] : lanes.ContainsKey(source) ? QueuesOf(source) : [source];
+            var errors = await ErrorQueueReplay.FindAsync(connection, sources, lanes, cancellationToken);
             if (errors.Count == 0)
             {
                 Console.WriteLine($"There is no error queue{(source is null ? "" : $" of {source}")}: nothing has failed.");
@@ -78,6 +80,8 @@ internal static class ReplayCommand
             }
 
             return faults > 0 ? 1 : 0;
+
+            IEnumerable<string> QueuesOf(string stage) => Enumerable.Range(0, lanes[stage]).Select(lane => Lanes.QueueOf(stage, lane));
         }
         catch (BrokerUnreachableException)
         {
@@ -91,18 +95,6 @@ internal static class ReplayCommand
 
     private static bool IsOfNotify(string queue) =>
         SingleQueues.Contains(queue) || Stages.Any(stage => queue == stage || Enumerable.Range(0, LaneCheck.MostLanes).Any(lane => queue == Lanes.QueueOf(stage, lane)));
-
-    // As many as the broker has, not as are set here: the workers go by them.
-    private static async Task<List<string>> LanesAsync(IConnection connection, string stage, CancellationToken cancellationToken)
-    {
-        var lanes = new List<string>();
-        while (lanes.Count < LaneCheck.MostLanes && await QuorumQueues.FindAsync(connection, Lanes.QueueOf(stage, lanes.Count), cancellationToken) is not null)
-        {
-            lanes.Add(Lanes.QueueOf(stage, lanes.Count));
-        }
-
-        return lanes;
-    }
 
     private static async Task ListAsync(ErrorQueueReplay error, CancellationToken cancellationToken)
     {

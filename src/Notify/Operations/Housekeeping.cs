@@ -57,7 +57,7 @@ internal sealed partial class Housekeeping(
                 await between(db, oldest, deleted).ExecuteDeleteAsync(cancellationToken);
             }
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
             // What one table does not bear, the others may.
             LogSweepFailed(exception, typeof(T).Name);

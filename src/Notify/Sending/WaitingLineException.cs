@@ -3,8 +3,8 @@ using Notify.Store;
 namespace Notify.Sending;
 
 /// <summary>
-/// The store could not be read or written however often it was tried (<see cref="Patience"/>), while a push that was made already had to be noted. It is not retried as a whole, since
-/// that would make the push again; on RabbitMQ the command goes to the error queue.
+/// The store could not be read or written however often it was tried (<see cref="Patience"/>), while a push had to be noted: as a rule one that was made already. It is not retried as a
+/// whole, since that would make such a push again; on RabbitMQ the command goes to the error queue.
 /// </summary>
 public sealed class WaitingLineException(Exception innerException)
     : Exception($"The waiting line could not be read or written: {innerException.Message}", innerException)

@@ -5,7 +5,7 @@ namespace Notify.Subscriptions;
 /// <summary>A push subscription as the store keeps it: one row an endpoint.</summary>
 public sealed class Subscription
 {
-    /// <summary>A version 7 UUID, so that new rows go to the end of a clustered index.</summary>
+    /// <summary>As <see cref="Store.NotifyDbContext.NewId"/> makes them, so that new rows go to the end of a clustered index.</summary>
     public Guid Id { get; init; }
 
     /// <summary>The owner, as the application's tokens name them; compared byte for byte.</summary>

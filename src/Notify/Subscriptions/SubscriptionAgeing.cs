@@ -8,7 +8,7 @@ namespace Notify.Subscriptions;
 
 /// <summary>
 /// Expires a subscription at which its push service has failed for many days without taking anything. Only failures that tell of the subscription count: every attempt failed,
-/// or the push was refused for good. A wrong VAPID pair, a host that is no longer allowed, a push service that is down for all, and a push that is too large do not.
+/// or the push was refused for good. A wrong VAPID pair, a host that is no longer allowed, a push service of many pushes that is down for all (<see cref="Sending.PushServiceGate"/> lets none be tried then), and a push that is too large do not.
 /// </summary>
 /// <remarks>Two failures that far apart at least, so that what nobody pushed to for a year is not gone by one bad hour.</remarks>
 public sealed class SubscriptionAgeing(NotifyDbContext db, IOptions<SubscriptionsOptions> options)

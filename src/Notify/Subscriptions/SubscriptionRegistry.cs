@@ -10,7 +10,7 @@ using Notify.WebPush;
 
 namespace Notify.Subscriptions;
 
-/// <summary>Adds and removes subscriptions: the row and the event in one transaction, and then the cache.</summary>
+/// <summary>Adds and removes subscriptions: the row and the event in one transaction, and then the cache, which on a consumer's transaction may be before that is committed: every worker's hears of it once more by the event.</summary>
 /// <remarks>Whoever changes owner or keys of a subscription, or deletes it, holds the lock of its endpoint, so that the event tells what the row was before. Events of one subscription carry its id as
 /// their conversation's, and so are delivered in their order.</remarks>
 public sealed class SubscriptionRegistry(

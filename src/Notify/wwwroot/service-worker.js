@@ -238,17 +238,21 @@
   }
 
   // The settings that notify.js keeps; see there.
-  function stored(mode, action) {
+  async function stored(mode, action) {
+    const opening = indexedDB.open("notify", 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore("settings");
+    const database = await finished(opening);
+    try {
+      return await finished(action(database.transaction("settings", mode).objectStore("settings")));
+    } finally {
+      database.close();
+    }
+  }
+
+  function finished(request) {
     return new Promise((resolve, reject) => {
-      const opening = indexedDB.open("notify", 1);
-      opening.onupgradeneeded = () => opening.result.createObjectStore("settings");
-      opening.onerror = () => reject(opening.error);
-      opening.onsuccess = () => {
-        const request = action(opening.result.transaction("settings", mode).objectStore("settings"));
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-        request.transaction.oncomplete = () => opening.result.close();
-      };
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
     });
   }
 

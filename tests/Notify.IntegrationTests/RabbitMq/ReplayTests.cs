@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Notify.Contracts;
+using Notify.Fanout;
 using Notify.IntegrationTests.Brokers;
 using Notify.LocalPushService;
 using Notify.Messaging;
@@ -113,6 +114,26 @@ public sealed class ReplayTests(SharedBrokers brokers)
             Assert.Equal("""{"Own":"kept"}""", envelope.GetProperty("headers").GetRawText());
             Assert.Equal(Push(subscription), envelope.GetProperty("message").Deserialize<SendPush>(JsonSerializerOptions.Web));
         }
+    }
+
+    [Theory]
+    [InlineData("user-fanout-part")]
+    [InlineData("user-fanout-broadcast")]
+    public async Task A_part_goes_to_the_lane_of_its_order_also_from_one_that_is_gone(string stage)
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var connection = await ConnectAsync(uri);
+        string[] lanes = [$"{stage}-0", $"{stage}-1"];
+        await connection.DeclareAsync([.. lanes, $"{stage}-3_error"]);
+        var key = Enumerable.Range(0, 1000).Select(number => $"{number}").First(key => Lanes.LaneOf(key, 2) == 1);
+        var part = new UserFanoutPart { MessageId = Guid.NewGuid(), OrderKey = key, RecipientIds = ["ada"], Payload = "{}", Topic = "topic", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UnixEpoch };
+        await connection.PublishAsync("", $"{stage}-3_error", (EnvelopeOf(part), Failed("it was Monday")));
+
+        var replay = await RunAsync(uri, "--queue", $"{stage}-3");
+
+        Assert.Equal((0, $"{stage}-3_error: 1 put back, 0 stayed."), (replay.ExitCode, replay.Output.Trim()));
+        var message = JsonDocument.Parse(Assert.Single(await connection.TakeAllAsync(lanes[1])).Body).RootElement.GetProperty("message");
+        Assert.Equal(part.MessageId, message.GetProperty("messageId").GetGuid());
     }
 
     [Fact]

@@ -19,7 +19,7 @@ internal sealed partial class OutboxCleanup<TDbContext>(
             {
                 await CleanUpAsync(stoppingToken);
             }
-            catch (Exception exception) when (exception is not OperationCanceledException)
+            catch (Exception exception) when (exception is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
                 LogFailed(exception);
             }

@@ -11,8 +11,8 @@ namespace Notify.Messaging.RabbitMq;
 /// <param name="connection">To the broker.</param>
 /// <param name="source">The queue that the messages came from.</param>
 /// <param name="count">Messages in the error queue by now.</param>
-/// <param name="sendLanes">Lanes of the send stage that the broker has.</param>
-internal sealed partial class ErrorQueueReplay(IConnection connection, string source, int count, int sendLanes)
+/// <param name="lanes">Lanes of each stage that the broker has.</param>
+internal sealed partial class ErrorQueueReplay(IConnection connection, string source, int count, IReadOnlyDictionary<string, int> lanes)
 {
     private const string Suffix = "_error";
 
@@ -26,14 +26,14 @@ internal sealed partial class ErrorQueueReplay(IConnection connection, string so
     public int Count => count;
 
     /// <summary>The error queues that the broker has, of these queues.</summary>
-    public static async Task<List<ErrorQueueReplay>> FindAsync(IConnection connection, IEnumerable<string> sources, int sendLanes, CancellationToken cancellationToken)
+    public static async Task<List<ErrorQueueReplay>> FindAsync(IConnection connection, IEnumerable<string> sources, IReadOnlyDictionary<string, int> lanes, CancellationToken cancellationToken)
     {
         var found = new List<ErrorQueueReplay>();
         foreach (var source in sources)
         {
             if (await QuorumQueues.FindAsync(connection, source + Suffix, cancellationToken) is { } queue)
             {
-                found.Add(new ErrorQueueReplay(connection, source, (int)queue.MessageCount, sendLanes));
+                found.Add(new ErrorQueueReplay(connection, source, (int)queue.MessageCount, lanes));
             }
         }
 
@@ -72,7 +72,7 @@ internal sealed partial class ErrorQueueReplay(IConnection connection, string so
         {
             if (TryAddress(message.Body) is not var (queue, body))
             {
-                fault($"Message {TextOf(message.BasicProperties.MessageId) ?? "without an id"} cannot be read: it is no SendPush in MassTransit's envelope.");
+                fault($"Message {TextOf(message.BasicProperties.MessageId) ?? "without an id"} cannot be read: it is none of Notify's commands in MassTransit's envelope.");
                 continue;
             }
 
@@ -103,7 +103,7 @@ internal sealed partial class ErrorQueueReplay(IConnection connection, string so
 
     private (string Queue, ReadOnlyMemory<byte> Body)? TryAddress(ReadOnlyMemory<byte> body)
     {
-        if (!source.StartsWith($"{Queues.SubscriptionSend}-", StringComparison.Ordinal))
+        if (lanes.Keys.SingleOrDefault(stage => source.StartsWith($"{stage}-", StringComparison.Ordinal)) is not { } stage)
         {
             return (source, body);
         }
@@ -111,15 +111,17 @@ internal sealed partial class ErrorQueueReplay(IConnection connection, string so
         try
         {
             var envelope = JsonNode.Parse(body.Span, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
-            if (envelope?["message"]?["subscriptionId"]?.GetValue<Guid>() is not { } subscription)
+            var message = envelope?["message"];
+            var key = stage == Queues.SubscriptionSend ? message?["subscriptionId"]?.GetValue<Guid>().ToString() : message?["orderKey"]?.GetValue<string>();
+            if (key is null)
             {
                 return null;
             }
 
-            // By the subscription even where the lane is known: the number of lanes may have changed since. And its headers count in the envelope: with the attempts
-            // of a waiting line that has moved on, it would be taken for a copy that was overtaken, and dropped.
-            var isOutOfLine = envelope["headers"] is JsonObject headers && headers.Remove(PushSender.AttemptsHeader);
-            return (Lanes.QueueOf(Queues.SubscriptionSend, Lanes.LaneOf(subscription.ToString(), Math.Max(sendLanes, 1))), isOutOfLine ? JsonSerializer.SerializeToUtf8Bytes(envelope) : body);
+            // By its key even where the lane is known: the number of lanes may have changed since. And its headers count in the envelope: with the attempts
+            // of a waiting line that has moved on, a push would be taken for a copy that was overtaken, and dropped.
+            var isOutOfLine = envelope!["headers"] is JsonObject headers && headers.Remove(PushSender.AttemptsHeader);
+            return (Lanes.QueueOf(stage, Lanes.LaneOf(key, Math.Max(lanes[stage], 1))), isOutOfLine ? JsonSerializer.SerializeToUtf8Bytes(envelope) : body);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or FormatException)
         {

@@ -9,51 +9,81 @@ namespace Notify.Messaging.RabbitMq;
 /// <summary>
 /// Before the bus starts: (1) reaches the broker, (2) waits for its turn, since workers that start together must not see each other's lanes half made, (3) counts the lanes
 /// of each stage that the broker has, (4) where that is not the number set, refuses to start unless they are empty and idle, (5) deletes surplus ones, and (6) declares
-/// the queues of the way, so that a kill of the broker is survived as soon as this worker is ready.
+/// the queues of the way, so that a kill of the broker is survived as soon as this worker is ready. Once the bus consumes from its lanes, (7) the next worker has its turn.
 /// </summary>
 /// <remarks>With the number of lanes, most keys change theirs: what still lies in the old one could be overtaken.</remarks>
-internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, TimeProvider time, ILogger<LaneCheck> logger) : IHostedService
+internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, TimeProvider time, ILogger<LaneCheck> logger) : IHostedLifecycleService, IAsyncDisposable
 {
     internal const int MostLanes = 256;
 
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
 
+    // The workers of a broker that has just come back try to reach it every second.
+    internal static readonly TimeSpan ReconnectedAfter = TimeSpan.FromSeconds(5);
+
+    private IConnection? _connection;
+    private IAsyncDisposable? _turn;
+
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         // (1)
-        await using var connection = await ConnectAsync(cancellationToken);
+        _connection = await ConnectAsync(cancellationToken);
         try
         {
-            await CheckAsync(connection, cancellationToken);
+            await CheckAsync(_connection, cancellationToken);
         }
-        catch (Exception exception) when (exception is RabbitMQClientException or ChannelClosedException)
+        catch (Exception exception)
         {
-            throw new BrokerRefusalException(address, (exception as OperationInterruptedException)?.ShutdownReason ?? connection.CloseReason);
+            var reason = (exception as OperationInterruptedException)?.ShutdownReason ?? _connection.CloseReason;
+            await DisposeAsync();
+            if (exception is RabbitMQClientException or ChannelClosedException)
+            {
+                throw new BrokerRefusalException(address, reason);
+            }
+
+            throw;
         }
     }
+
+    public async Task StartedAsync(CancellationToken cancellationToken) => await DisposeAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        // (7)
+        if (Interlocked.Exchange(ref _turn, null) is { } turn)
+        {
+            await turn.DisposeAsync();
+        }
+
+        if (Interlocked.Exchange(ref _connection, null) is { } connection)
+        {
+            await connection.DisposeAsync();
+        }
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     private async Task CheckAsync(IConnection connection, CancellationToken cancellationToken)
     {
         // (2)
-        await using var turn = await QuorumQueues.TakeTurnAsync(connection, "notify-lane-check", time, cancellationToken);
+        _turn = await QuorumQueues.TakeTurnAsync(connection, "notify-lane-check", time, cancellationToken);
         foreach (var (stage, count) in lanes.Counts)
         {
             // (3)
-            var found = new List<QueueDeclareOk>();
-            while (found.Count < MostLanes && await QuorumQueues.FindAsync(connection, Lanes.QueueOf(stage, found.Count), cancellationToken) is { } lane)
-            {
-                found.Add(lane);
-            }
+            var found = await FindAsync(connection, stage, cancellationToken);
 
             // (4)
             if (found.Count > 0 && found.Count != count)
             {
-                var (messages, workers) = (found.Sum(lane => lane.MessageCount), found.Max(lane => lane.ConsumerCount));
-                if (messages > 0 || workers > 0)
-                {
-                    throw new LaneException(stage, found.Count, count, messages, workers);
-                }
-
+                await ThrowIfInUseAsync(connection, stage, found, count, cancellationToken);
+                await Task.Delay(ReconnectedAfter, time, cancellationToken);
+                await ThrowIfInUseAsync(connection, stage, await FindAsync(connection, stage, cancellationToken), count, cancellationToken);
                 LogChange(stage, found.Count, count);
             }
 
@@ -63,6 +93,10 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
             {
                 await channel.ExchangeDeleteAsync(Lanes.QueueOf(stage, surplus), cancellationToken: cancellationToken);
                 await channel.QueueDeleteAsync(Lanes.QueueOf(stage, surplus), cancellationToken: cancellationToken);
+                foreach (var error in (await ErrorQueueReplay.FindAsync(connection, [Lanes.QueueOf(stage, surplus)], lanes.Counts, cancellationToken)).Where(error => error.Count > 0))
+                {
+                    LogErrorsLeft(error.Name, error.Count);
+                }
             }
         }
 
@@ -80,7 +114,33 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
             cancellationToken);
     }
 
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>The lanes of a stage that a broker has.</summary>
+    internal static async Task<List<QueueDeclareOk>> FindAsync(IConnection connection, string stage, CancellationToken cancellationToken)
+    {
+        var found = new List<QueueDeclareOk>();
+        while (found.Count < MostLanes && await QuorumQueues.FindAsync(connection, Lanes.QueueOf(stage, found.Count), cancellationToken) is { } lane)
+        {
+            found.Add(lane);
+        }
+
+        return found;
+    }
+
+    private static async Task ThrowIfInUseAsync(IConnection connection, string stage, List<QueueDeclareOk> found, int wanted, CancellationToken cancellationToken)
+    {
+        // What is held back goes to the lane that it came from.
+        long heldBack = 0;
+        foreach (var (queue, _) in QueueDepths.Delays)
+        {
+            heldBack += (await QuorumQueues.FindAsync(connection, queue, cancellationToken))?.MessageCount ?? 0;
+        }
+
+        var (messages, workers) = (found.Sum(lane => lane.MessageCount), found.Select(lane => lane.ConsumerCount).DefaultIfEmpty().Max());
+        if (messages > 0 || heldBack > 0 || workers > 0)
+        {
+            throw new LaneException(stage, found.Count, wanted, messages, heldBack, workers);
+        }
+    }
 
     private async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)
     {
@@ -112,6 +172,9 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
 
     [LoggerMessage(LogLevel.Information, "The lanes of {Stage} are empty and nobody works on them: their number changes from {Found} to {Wanted}")]
     private partial void LogChange(string stage, int found, int wanted);
+
+    [LoggerMessage(LogLevel.Warning, "The lane of {ErrorQueue} is gone, and {Count} messages are in it: 'replay --queue {ErrorQueue}' takes them to the lanes that there are")]
+    private partial void LogErrorsLeft(string errorQueue, int count);
 }
 
 /// <summary>The broker was reached, and does not let this worker do what it must.</summary>
@@ -124,6 +187,6 @@ internal sealed class BrokerRefusalException(RabbitMqAddress address, ShutdownEv
 }
 
 /// <summary>The broker has another number of lanes than this worker is set to, and they cannot be changed now.</summary>
-public sealed class LaneException(string stage, int found, int wanted, long messages, long workers) : InvalidOperationException(
-    $"The broker has {found} lanes of {stage}, and {(stage == Queues.SubscriptionSend ? "Notify__Sending__Partitions" : "Notify__Fanout__Partitions")} is {wanted}; {messages} messages wait in them and {workers} workers consume from them. "
-    + $"A change would break the order of pushes. Set it to {found}; or let the lanes run empty, stop every worker, and start them with {wanted}.");
+public sealed class LaneException(string stage, int found, int wanted, long messages, long heldBack, long workers) : InvalidOperationException(
+    $"The broker has {found} lanes of {stage}, and {(stage == Queues.SubscriptionSend ? "Notify__Sending__Partitions" : "Notify__Fanout__Partitions")} is {wanted}; {messages} messages wait in them, {heldBack} are held back in the delay- queues, and {workers} workers consume from them. "
+    + $"A change would break the order of pushes. Set it to {found}; or let the lanes and the delay- queues run empty, stop every worker, and start them with {wanted}.");

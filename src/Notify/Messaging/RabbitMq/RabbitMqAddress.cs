@@ -1,4 +1,6 @@
 using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using MassTransit;
 using RabbitMQ.Client;
 
@@ -49,8 +51,9 @@ internal sealed class RabbitMqAddress
         {
             host.UseSsl(ssl =>
             {
+                ssl.Protocol = SslProtocols.None;
                 ssl.ServerName = Nodes[0].Host;
-                ssl.EnforcePolicyErrors(SslPolicyErrors.RemoteCertificateChainErrors);
+                ssl.CertificateValidationCallback = IsOfNode;
             });
         }
 
@@ -65,6 +68,11 @@ internal sealed class RabbitMqAddress
             });
         }
     });
+
+    /// <summary>Whether a certificate is valid, and that of one of the nodes. MassTransit asks each node for the first one's, and by its own settings would take any that nobody has vouched for.</summary>
+    internal bool IsOfNode(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) =>
+        errors == SslPolicyErrors.None
+        || (errors == SslPolicyErrors.RemoteCertificateNameMismatch && certificate is X509Certificate2 named && Nodes.Any(node => named.MatchesHostname(node.IdnHost)));
 
     /// <summary>The nodes, for a connection of our own.</summary>
     public IReadOnlyList<AmqpTcpEndpoint> Endpoints =>
