@@ -22,7 +22,7 @@ internal static class AuthenticationSetup
     public static IServiceCollection AddNotifyAuthentication(this IServiceCollection services, IConfiguration configuration, IHostEnvironment environment)
     {
         var auth = configuration.GetSection(AuthOptions.Section).Get<AuthOptions>() ?? new();
-        services.AddAuthentication(Scheme)
+        services.AddSingleton<IssuerEvents>().AddAuthentication(Scheme)
             .AddPolicyScheme(Scheme, null, options => options.ForwardDefaultSelector = context =>
                 environment.IsDevelopment() && context.Request.Headers.Authorization.Count == 0 ? DevelopmentUserHandler.SchemeName : JwtBearerDefaults.AuthenticationScheme)
             .AddScheme<AuthenticationSchemeOptions, DevelopmentUserHandler>(DevelopmentUserHandler.SchemeName, null)
@@ -37,6 +37,11 @@ internal static class AuthenticationSetup
                     options.Audience = auth.Audience;
                     options.TokenValidationParameters.ValidAlgorithms = AsymmetricAlgorithms;
                     options.RequireHttpsMetadata = !environment.IsDevelopment();
+                    options.EventsType = typeof(IssuerEvents);
+                    options.BackchannelTimeout = IssuerEvents.Patience;
+
+                    // A key that is not known has it asked again, at most so often: a token with any key id would otherwise keep a new key unknown for five minutes.
+                    options.RefreshInterval = TimeSpan.FromSeconds(30);
                 }
                 else
                 {

@@ -3,6 +3,7 @@ using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Notify.Contracts;
+using Notify.Messaging;
 using Notify.Operations;
 using Notify.Store;
 
@@ -47,11 +48,10 @@ internal static class ReceiptsApi
             return Problems.Of(StatusCodes.Status400BadRequest, "invalid_receipt", "The token is not that of a push to a subscription that is still its user's.");
         }
 
-        // Past the outbox, since no row changes with it.
         var now = time.GetUtcNow();
         await (kind == ReceiptKind.Clicked
-            ? bus.Publish(new PushClicked(subscriptionId, userId, messageId, action, now), cancellationToken)
-            : bus.Publish(new PushDisplayed(subscriptionId, userId, messageId, now), cancellationToken));
+            ? bus.PublishInTimeAsync(new PushClicked(subscriptionId, userId, messageId, action, now), time, cancellationToken)
+            : bus.PublishInTimeAsync(new PushDisplayed(subscriptionId, userId, messageId, now), time, cancellationToken));
         return TypedResults.NoContent();
     }
 

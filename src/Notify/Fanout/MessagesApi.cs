@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using MassTransit;
 using Notify.Authentication;
 using Notify.Contracts;
+using Notify.Messaging;
 using Notify.Operations;
 
 namespace Notify.Fanout;
@@ -22,13 +23,14 @@ internal static class MessagesApi
             .Produces(StatusCodes.Status202Accepted)
             .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status413PayloadTooLarge);
 
-    private static async Task<IResult> PostAsync(HttpRequest request, IBus bus, CancellationToken cancellationToken)
+    private static async Task<IResult> PostAsync(HttpRequest request, IBus bus, TimeProvider time, CancellationToken cancellationToken)
     {
         if (await RequestBody.ReadAsync(request, MaxEventBytes, cancellationToken) is not { } body)
         {
             return Problems.TooLarge($"A message is at most {MaxEventBytes / 1024 / 1024} MiB of JSON.");
         }
 
+        using var place = LargeMessages.IsLarge(body.Length) ? await LargeMessages.TakePlaceAsync(cancellationToken) : null;
         MessagePosted? message;
         try
         {
@@ -49,8 +51,8 @@ internal static class MessagesApi
             return Problems.Of(StatusCodes.Status400BadRequest, "invalid_message", string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")), faults);
         }
 
-        // Past the outbox, since no row changes with it: what is answered is what the broker has confirmed. Should its queue be gone, it is an error rather than a message lost.
-        await bus.Publish(message, context => context.Mandatory = true, cancellationToken);
+        // Should its queue be gone, it is an error rather than a message lost.
+        await bus.PublishInTimeAsync(message, time, cancellationToken, mandatory: true);
         return TypedResults.Accepted($"/api/messages/{message.MessageId}/deliveries");
     }
 }

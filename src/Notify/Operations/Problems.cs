@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using MassTransit;
 using Microsoft.Extensions.Options;
 using Notify.Authentication;
+using Notify.Store;
 
 namespace Notify.Operations;
 
@@ -25,16 +27,30 @@ internal static class Problems
     public static IServiceCollection AddProblems(this IServiceCollection services) =>
         services.AddProblemDetails(options => options.CustomizeProblemDetails = context =>
         {
+            if (context.ProblemDetails.Status == StatusCodes.Status503ServiceUnavailable)
+            {
+                context.HttpContext.Response.Headers.RetryAfter = "5";
+            }
+
             context.ProblemDetails.Detail ??= DetailOf(context.ProblemDetails.Status);
             context.ProblemDetails.Extensions.TryAdd("code", CodeOf(context.ProblemDetails.Status));
         }).AddSingleton<IProblemDetailsWriter, AnyAcceptWriter>();
 
-    /// <summary>Gives every error that has no body yet a problem's body, and every exception a 500 without its text; a request that cannot be read is its sender's fault, and not logged as ours.</summary>
+    /// <summary>
+    /// Gives every error that has no body yet a problem's body, and every exception a 500 without its text. A request that cannot be read is its sender's fault, and not logged as ours;
+    /// of a database or a broker that is away others tell once.
+    /// </summary>
     public static void UseProblems(this IApplicationBuilder app) => app
-        .UseExceptionHandler(new ExceptionHandlerOptions { StatusCodeSelector = StatusOf, SuppressDiagnosticsCallback = context => context.Exception is BadHttpRequestException })
+        .UseExceptionHandler(new ExceptionHandlerOptions { StatusCodeSelector = StatusOf, SuppressDiagnosticsCallback = context => StatusOf(context.Exception) != StatusCodes.Status500InternalServerError })
         .UseStatusCodePages();
 
-    private static int StatusOf(Exception exception) => exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError;
+    private static int StatusOf(Exception exception) => exception switch
+    {
+        BadHttpRequestException bad => bad.StatusCode,
+        ConnectionException => StatusCodes.Status503ServiceUnavailable,
+        _ when StoreAway.IsSaidBy(exception) => StatusCodes.Status503ServiceUnavailable,
+        _ => StatusCodes.Status500InternalServerError,
+    };
 
     private static string CodeOf(int? status) => status switch
     {
@@ -48,6 +64,7 @@ internal static class Problems
         415 => "unsupported_media_type",
         429 => "rate_limited",
         >= 400 and < 500 => "bad_request",
+        503 => "unavailable",
         _ => "internal_error",
     };
 
@@ -62,6 +79,7 @@ internal static class Problems
         413 => "The body is too large.",
         415 => "The body must be JSON, with the content type application/json.",
         >= 400 and < 500 => "Notify does not take this request.",
+        503 => "What Notify needs for this (its database, its broker, the issuer of tokens) does not answer; try again later.",
         _ => "Notify failed at this; its log says why.",
     };
 

@@ -12,8 +12,8 @@ internal sealed partial class StoreOutage(TimeProvider time, ILogger logger, str
     private int _isAway;
 
     /// <summary>Does the work, again and again while the database is away.</summary>
-    /// <exception cref="OperationCanceledException">The process ends, and the database is still away.</exception>
-    public async Task<T> WaitOutAsync<T>(Func<Task<T>> work)
+    /// <exception cref="OperationCanceledException">The process ends, or it was given up, and the database is still away.</exception>
+    public async Task<T> WaitOutAsync<T>(Func<Task<T>> work, CancellationToken cancellationToken = default)
     {
         while (true)
         {
@@ -34,7 +34,8 @@ internal sealed partial class StoreOutage(TimeProvider time, ILogger logger, str
                     LogAway(exception, waiting);
                 }
 
-                await Task.Delay(Interval, time, _end.Token);
+                using var either = CancellationTokenSource.CreateLinkedTokenSource(_end.Token, cancellationToken);
+                await Task.Delay(Interval, time, either.Token);
             }
         }
     }

@@ -68,10 +68,10 @@ public sealed class LaneOrderTests(SharedBrokers brokers, ITestOutputHelper outp
         var management = (await brokers.GetAsync(RabbitMqVersion.V4)).Management;
         var came = new ConcurrentQueue<Numbered>();
         var (underWay, most) = (0, 0);
-        await PublishAsync(uri, keys: 10, messagesPerKey: 2, new string('x', LargeMessageFilter.LargeBody));
+        await PublishAsync(uri, keys: 10, messagesPerKey: 2, new string('x', LargeMessages.LargeBody));
         await RunAsync(uri, isLane: true, HandleAsync, () => Eventually.TrueAsync(() => came.Count == 20));
 
-        Assert.Equal(LargeMessageFilter.MostAtOnce, most);
+        Assert.Equal(LargeMessages.MostAtOnce, most);
         Assert.All(came.GroupBy(message => message.Key), ofKey => Assert.Equal([0, 1], ofKey.Select(message => message.Number)));
 
         async Task HandleAsync(ConsumeContext<Numbered> message)

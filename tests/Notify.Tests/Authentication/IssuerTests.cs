@@ -2,10 +2,16 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Microsoft.IdentityModel.Tokens;
+using Notify.Authentication;
 
 namespace Notify.Tests.Authentication;
 
@@ -13,9 +19,14 @@ namespace Notify.Tests.Authentication;
 public sealed class IssuerTests : IAsyncLifetime
 {
     private readonly RSA _rsa = RSA.Create(2048);
+    private readonly LogCollector _log = new();
+    private readonly LoggerFactory _logs;
+    private Func<IResult?> _whenAsked = () => null;
     private WebApplication _issuer = null!;
     private NotifyService _service = null!;
     private HttpClient _http = null!;
+
+    public IssuerTests() => _logs = new LoggerFactory([_log]);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -29,7 +40,7 @@ public sealed class IssuerTests : IAsyncLifetime
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         _issuer = builder.Build();
-        _issuer.MapGet("/.well-known/openid-configuration", () => new Dictionary<string, string> { ["issuer"] = Issuer, ["jwks_uri"] = $"{Issuer}/keys" });
+        _issuer.MapGet("/.well-known/openid-configuration", () => _whenAsked() ?? Results.Json(new Dictionary<string, string> { ["issuer"] = Issuer, ["jwks_uri"] = $"{Issuer}/keys" }));
         var (modulus, exponent) = (Base64UrlEncoder.Encode(_rsa.ExportParameters(false).Modulus), Base64UrlEncoder.Encode(_rsa.ExportParameters(false).Exponent));
         _issuer.MapGet("/keys", () => new { keys = new[] { new { kty = "RSA", kid = "key", n = modulus, e = exponent } } });
         await _issuer.StartAsync(Cancellation);
@@ -43,6 +54,8 @@ public sealed class IssuerTests : IAsyncLifetime
         await _service.DisposeAsync();
         await _issuer.DisposeAsync();
         _rsa.Dispose();
+        _logs.Dispose();
+        _log.Dispose();
     }
 
     [Fact]
@@ -76,12 +89,96 @@ public sealed class IssuerTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task While_it_cannot_be_asked_requests_are_answered_with_503_and_the_log_says_so_once()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var isAway = true;
+        _whenAsked = () => isAway ? Results.StatusCode(500) : null;
+        await using var service = await StartAsync(new IssuerEvents(time, _logs.CreateLogger<IssuerEvents>()));
+        using var http = new HttpClient { BaseAddress = service.Url };
+
+        using (var response = await SendAsync(http, "api/subscriptions"))
+        {
+            var problem = JsonDocument.Parse(await response.Content.ReadAsStringAsync(Cancellation)).RootElement;
+            Assert.Equal((HttpStatusCode.ServiceUnavailable, "5", "unavailable"), (response.StatusCode, response.Headers.GetValues("Retry-After").Single(), problem.GetProperty("code").GetString()));
+        }
+
+        // Left alone meanwhile, and no hindrance to what needs no token.
+        isAway = false;
+        using (var response = await SendAsync(http, "api/subscriptions"))
+        {
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        }
+
+        using (var response = await SendAsync(http, "api/vapid-public-key"))
+        {
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        }
+
+        time.Advance(IssuerEvents.Rest);
+        using (var response = await SendAsync(http, "api/subscriptions"))
+        {
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        }
+
+        Assert.Single(_log.Lines, line => line.Contains("Notify__Auth__Authority", StringComparison.Ordinal) && line.Contains($"does not tell its keys at {Issuer}", StringComparison.Ordinal));
+        Assert.Single(_log.Lines, line => line.Contains($"tells its keys at {Issuer}", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task One_that_does_not_answer_holds_nobody_up_for_longer_than_its_time()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var silent = new TaskCompletionSource();
+        _whenAsked = () =>
+        {
+            silent.Task.Wait(Cancellation);
+            return null;
+        };
+        try
+        {
+            var events = new IssuerEvents(time, NullLogger<IssuerEvents>.Instance);
+            await using var service = await StartAsync(events);
+            using var http = new HttpClient { BaseAddress = service.Url };
+            var requests = Enumerable.Range(0, 3).Select(_ => SendAsync(http, "api/subscriptions")).ToList();
+
+            await Eventually.TrueAsync(() =>
+            {
+                time.Advance(IssuerEvents.Patience / 10);
+                return requests.TrueForAll(request => request.IsCompleted);
+            });
+
+            foreach (var response in await Task.WhenAll(requests))
+            {
+                using (response)
+                {
+                    Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+                }
+            }
+        }
+        finally
+        {
+            silent.SetResult();
+        }
+    }
+
     private string Token(SecurityKey key, string algorithm = SecurityAlgorithms.RsaSha256, Action<SecurityTokenDescriptor>? change = null) =>
         Tokens.Create(new SigningCredentials(key, algorithm), token =>
         {
             token.Issuer = Issuer;
             change?.Invoke(token);
         });
+
+    private Task<NotifyService> StartAsync(IssuerEvents events) => NotifyService.StartAsync(
+        null, builder => builder.Services.AddSingleton(events), $"--Notify:Auth:Authority={Issuer}", "--Notify:Auth:Audience=notify");
+
+    private async Task<HttpResponseMessage> SendAsync(HttpClient http, string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Token(Key));
+        return await http.SendAsync(request, Cancellation);
+    }
 
     private async Task<HttpStatusCode> GetAsync(string token)
     {

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Notify.Store;
+using Notify.Tests.Store;
 
 namespace Notify.Tests.Operations;
 
@@ -61,6 +62,21 @@ public sealed class ProblemsTests
             json.Remove("traceId");
             Assert.Equal(json.ToJsonString(), problem.ToJsonString());
         }
+    }
+
+    [Fact]
+    public async Task A_database_that_is_away_is_no_fault_of_ours_and_worth_another_try()
+    {
+        var failing = new FailingCommands("\"Deliveries\"", code: 14);
+        await using var service = await NotifyService.StartAsync(null, builder => builder.Services.ConfigureDbContext<SqliteNotifyDbContext>(options => options.AddInterceptors(failing)));
+        using var ada = service.ClientOf("ada");
+        failing.FailNext();
+
+        using var response = await ada.GetAsync(new Uri($"api/messages/{Guid.NewGuid()}/deliveries", UriKind.Relative), TestContext.Current.CancellationToken);
+
+        var problem = JsonDocument.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).RootElement;
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, "5", "unavailable"), (response.StatusCode, response.Headers.GetValues("Retry-After").Single(), problem.GetProperty("code").GetString()));
+        Assert.DoesNotContain(service.Logs.Lines, line => line.Contains("unhandled exception", StringComparison.Ordinal));
     }
 
     [Fact]

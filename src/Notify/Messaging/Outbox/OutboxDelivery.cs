@@ -5,6 +5,7 @@ using MassTransit.Middleware.Outbox;
 using MassTransit.Serialization;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
+using Notify.Store;
 
 namespace Notify.Messaging.Outbox;
 
@@ -25,13 +26,14 @@ internal sealed partial class OutboxDelivery<TDbContext>(
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        using var outage = new StoreOutage(time, logger, waiting: "subscriptions cannot be changed or looked up, and what the outbox has is published when it is back");
         while (true)
         {
             try
             {
                 // A bus of which one receive endpoint has failed is degraded, and sends as well as any.
                 var held = new ConcurrentBag<Guid>();
-                while (bus.CheckHealth().Status != BusHealthStatus.Unhealthy && await DeliverAsync(held, stoppingToken))
+                while (bus.CheckHealth().Status != BusHealthStatus.Unhealthy && await outage.WaitOutAsync(() => DeliverAsync(held, stoppingToken), stoppingToken))
                 {
                 }
 
