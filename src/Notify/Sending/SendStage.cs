@@ -50,6 +50,7 @@ public sealed partial class SendStage(
                 await GiveUpAsync(inHand, superseded.Line, superseded.Attempts, status: null, PushFailureReasons.Superseded);
                 return;
             case Turn.Made made:
+                await inHand.PublishIfHeardAsync(made.Accepted);
                 await AdvanceAsync(inHand, made.Line);
                 return;
             case Turn.NotYet { Line: { } resting } notYet when notYet.Delay >= push.ExpiresAt - time.GetUtcNow():
@@ -232,8 +233,9 @@ public sealed partial class SendStage(
         // Told before it is written into its line: if it comes again after a crash, the line alone is asked, which does not know the answer.
         var deferred = new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now);
         await Task.WhenAll(EarlierOnesReportedAsync(inHand), reports.ReportAsync(deferred).WaitAsync(inHand.IsNotOurs));
-        if (!await lines.HoldAsync(push, line, attempts, now + delay, inHand.IsNotOurs))
+        if (await lines.HoldAsync(push, line, attempts, now + delay, inHand.IsNotOurs) is { } accepted)
         {
+            await inHand.PublishIfHeardAsync(accepted);
             return false;
         }
 

@@ -20,9 +20,10 @@ public abstract record Turn
     /// <param name="Line">The line.</param>
     public sealed record Superseded(int Attempts, WaitingLine Line) : Turn;
 
-    /// <summary>It is at the head, and was made already: the next one's turn has come.</summary>
-    /// <param name="Line">The line.</param>
-    public sealed record Made(WaitingLine Line) : Turn;
+    /// <summary>It was made already, by a worker that was lost before that was acknowledged, or cut off: tell of it once more, since that may have been lost too, and let the next one in line go.</summary>
+    /// <param name="Accepted">Its acceptance.</param>
+    /// <param name="Line">The line that it is the head of; null if it is in none.</param>
+    public sealed record Made(PushAccepted Accepted, WaitingLine? Line) : Turn;
 
     /// <summary>It is at the head, and has come before its time: hold it back again.</summary>
     /// <param name="Attempts">POSTs made so far.</param>

@@ -62,7 +62,7 @@ public sealed class WaitingLines : IAsyncDisposable
             var wait = line.NextAttemptAt - _time.GetUtcNow();
             if (attemptsInLine == line.Attempts)
             {
-                return line.Attempts == 0 && wait > TooEarly ? new Turn.NotYet(line.Attempts, wait, line) : Go(push, state, line);
+                return line.Attempts == 0 && wait > TooEarly ? new Turn.NotYet(line.Attempts, wait, line) : await GoAsync(push, state, line);
             }
 
             // A crash may have come between noting the wait and holding the push back. Then this is all there is of it, and a copy is held back now; else the other copy is
@@ -91,10 +91,10 @@ public sealed class WaitingLines : IAsyncDisposable
     /// <param name="attempts">POSTs made so far.</param>
     /// <param name="nextAttemptAt">When it is tried at the earliest.</param>
     /// <param name="isNotOurs">The bus gives it to others: nothing is written of it any more.</param>
-    /// <returns>False if there is nothing to wait for: the push was accepted before.</returns>
+    /// <returns>Null if it waits; its acceptance, if it was accepted before.</returns>
     /// <exception cref="WaitingLineException">The store is away.</exception>
     /// <exception cref="OperationCanceledException">It is not ours.</exception>
-    public async Task<bool> HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt, CancellationToken isNotOurs)
+    public async Task<PushAccepted?> HoldAsync(SendPush push, WaitingLine? line, int attempts, DateTimeOffset nextAttemptAt, CancellationToken isNotOurs)
     {
         // The writer is at many a trace.
         var (waits, traceParent) = (true, Activity.Current?.Id);
@@ -128,7 +128,7 @@ public sealed class WaitingLines : IAsyncDisposable
                 new WaitingLine { SubscriptionId = push.SubscriptionId, Head = 1, HeadMessageId = push.MessageId, Attempts = attempts, NextAttemptAt = nextAttemptAt, ReleasedThrough = 1 },
                 Row(push, 1, traceParent));
         }, isNotOurs);
-        return waits;
+        return waits ? null : await AcceptanceOfAsync(push);
     }
 
     /// <summary>Takes the push at the head, which is done with, out of its line.</summary>
@@ -278,16 +278,15 @@ public sealed class WaitingLines : IAsyncDisposable
         await _writer.DisposeAsync();
     }
 
-    // A push that was superseded while it waited for its retry is not worth that retry. One that was accepted was so by a worker that was lost before that was acknowledged, or cut off while it
-    // tried once more; without the log nobody knows.
-    private Turn Go(SendPush push, PushState state, WaitingLine line) =>
-        state.AcceptedFor == push.UserId ? new Turn.Made(line)
+    // A push that was superseded while it waited for its retry is not worth that retry. Whether one was accepted, nobody knows without the log.
+    private async Task<Turn> GoAsync(SendPush push, PushState state, WaitingLine line) =>
+        state.AcceptedFor == push.UserId ? new Turn.Made(await AcceptanceOfAsync(push), line)
         : state.BehindOfTopic.Any(row => Supersedes(Parse(row.Command), push)) ? new Turn.Superseded(line.Attempts, line)
         : new Turn.Go(line.Attempts, line, state.Subscription);
 
     private async Task<Turn?> AppendAsync(WaitingLine line, SendPush push, CancellationToken isNotOurs)
     {
-        var (isGone, isInLine, traceParent) = (false, false, Activity.Current?.Id);
+        var (isGone, isMade, traceParent) = (false, false, Activity.Current?.Id);
 
         // Kept over tries: where the first was committed though its answer was lost, the second finds the push in line.
         List<SendPush> superseded = [];
@@ -296,14 +295,22 @@ public sealed class WaitingLines : IAsyncDisposable
             isGone = lines.Of(push.SubscriptionId) is null;
 
             // Those that wait, or were made since, are newer than one that was made before.
-            isInLine = !isGone && !lines.IsAccepted(push);
-            if (isInLine && AddLast(lines, push, traceParent))
+            isMade = !isGone && lines.IsAccepted(push);
+            if (!isGone && !isMade && AddLast(lines, push, traceParent))
             {
                 superseded = [.. lines.BehindOfTopic(push).Select(row => Parse(row.Command)).Where(older => Supersedes(push, older))];
             }
         }, isNotOurs);
-        return isGone ? null : isInLine ? new Turn.StoodInLine(line.NextAttemptAt, superseded) : new Turn.Overtaken();
+        return isGone ? null : isMade ? new Turn.Made(await AcceptanceOfAsync(push), Line: null) : new Turn.StoodInLine(line.NextAttemptAt, superseded);
     }
+
+    // As the log has it: the worker that knew is gone.
+    private Task<PushAccepted> AcceptanceOfAsync(SendPush push) => WaitingLineException.PatientlyAsync(_time, _outage, async () =>
+    {
+        await using var db = await _store.CreateDbContextAsync();
+        var accepted = await db.Deliveries.AsNoTracking().SingleOrDefaultAsync(delivery => delivery.MessageId == push.MessageId && delivery.SubscriptionId == push.SubscriptionId);
+        return new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, accepted?.Attempts ?? 1, accepted?.Status, null, accepted?.UpdatedAt ?? _time.GetUtcNow());
+    });
 
     // One that came later may have been published earlier, when it is replayed; be stale; or be for the subscription's owner before.
     private bool Supersedes(SendPush newer, SendPush older) =>

@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
 using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using Notify.Contracts;
 using Notify.IntegrationTests.Brokers;
 using Notify.LocalPushService;
+using Notify.Messaging;
 using Notify.Messaging.RabbitMq;
 using Notify.Tests;
 using RabbitMQ.Client;
@@ -107,33 +109,60 @@ public sealed class ListenedEventsTests(SharedBrokers brokers)
         await using var browser = await Browser.OpenAsync(service);
         await service.SubscribeAsync(browser.Agent, "ada");
         var heard = new ConcurrentQueue<PushDeferred>();
+        await using var listener = await ListenAsync(uri, heard);
+
+        service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "3600" });
+        var messages = new[] { Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid() };
+        foreach (var message in messages)
+        {
+            await service.PostAsync(new MessagePosted { MessageId = message, RecipientIds = ["ada"], Title = "Hello" });
+        }
+
+        await Eventually.TrueAsync(() => heard.Count == messages.Length);
+        Assert.Equal(messages.Order(), heard.Select(push => push.MessageId).Order());
+        Assert.Equal([0, 0, 1], heard.Select(push => push.Attempts).Order());
+    }
+
+    [Fact]
+    public async Task Whoever_listens_hears_once_more_of_a_push_whose_command_comes_again_though_it_was_accepted()
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var id = (await service.SubscribeAsync(browser.Agent, "ada")).Id;
+        var heard = new ConcurrentQueue<PushAccepted>();
+        await using var listener = await ListenAsync(uri, heard);
+        var (accepted, waiting) = (Guid.NewGuid(), Guid.NewGuid());
+        await service.PostAsync(new MessagePosted { MessageId = accepted, RecipientIds = ["ada"], Title = "accepted" });
+        await Eventually.GetAsync(() => service.DeliveriesAsync(accepted), rows => rows.Any(row => row.GetProperty("state").GetString() == "accepted"));
+        await Eventually.TrueAsync(() => !heard.IsEmpty);
+        service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "3600" });
+        await service.PostAsync(new MessagePosted { MessageId = waiting, RecipientIds = ["ada"], Title = "waits" });
+        await Eventually.GetAsync(() => service.DeliveriesAsync(waiting), rows => rows.Any(row => row.GetProperty("state").GetString() == "retrying"));
+
+        // As the broker does that was killed before it took the acknowledgement, and with it perhaps the event.
+        await service.Services.GetRequiredService<PushSender>().SendAsync(
+            new SendPush { SubscriptionId = id, UserId = "ada", MessageId = accepted, Payload = "{}", Urgency = "normal", TtlSeconds = 60, ExpiresAt = DateTimeOffset.UtcNow.AddHours(1) }, attemptsInLine: null, Cancellation);
+
+        await Eventually.TrueAsync(() => heard.Count == 2);
+        Assert.Single(heard.Distinct());
+        Assert.Equal(2, service.Push.Status.AnswersByStatus.Values.Sum());
+    }
+
+    private static async Task<IAsyncDisposable> ListenAsync<T>(Uri uri, ConcurrentQueue<T> heard)
+        where T : class
+    {
         var bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
         {
             RabbitMqAddress.Parse($"{uri}").Configure(rabbit);
-            rabbit.ReceiveEndpoint("listener", endpoint => endpoint.Handler<PushDeferred>(context =>
+            rabbit.ReceiveEndpoint("listener", endpoint => endpoint.Handler<T>(context =>
             {
                 heard.Enqueue(context.Message);
                 return Task.CompletedTask;
             }));
         });
         await bus.StartAsync(Cancellation);
-        try
-        {
-            service.Push.Faults.Add(new PushFault { Status = 503, RetryAfter = "3600" });
-            var messages = new[] { Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid() };
-            foreach (var message in messages)
-            {
-                await service.PostAsync(new MessagePosted { MessageId = message, RecipientIds = ["ada"], Title = "Hello" });
-            }
-
-            await Eventually.TrueAsync(() => heard.Count == messages.Length);
-            Assert.Equal(messages.Order(), heard.Select(push => push.MessageId).Order());
-            Assert.Equal([0, 0, 1], heard.Select(push => push.Attempts).Order());
-        }
-        finally
-        {
-            await bus.StopAsync(CancellationToken.None);
-        }
+        return new Listener(bus);
     }
 
     private static async Task UnbindAsync(Uri uri)
@@ -144,6 +173,11 @@ public sealed class ListenedEventsTests(SharedBrokers brokers)
     }
 
     private static System.Threading.Channels.Channel<T> Channel<T>() => System.Threading.Channels.Channel.CreateUnbounded<T>();
+
+    private sealed class Listener(IBusControl bus) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync() => await bus.StopAsync(CancellationToken.None);
+    }
 
     private sealed class Published : IPublishObserver
     {

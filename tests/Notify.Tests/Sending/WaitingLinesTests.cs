@@ -62,13 +62,26 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         if (known is { } state)
         {
             await using var db = _store.Open();
-            await db.WriteOutcomesAsync([.. new[] { push, first }.Select(each => new Delivery { MessageId = each.MessageId, SubscriptionId = each.SubscriptionId, UserId = owner, State = state, Attempts = 1 })], [], Cancellation);
+            await db.WriteOutcomesAsync([.. new[] { push, first }.Select(each => new Delivery { MessageId = each.MessageId, SubscriptionId = each.SubscriptionId, UserId = owner, State = state, Attempts = 3, Status = 202, UpdatedAt = DateTimeOffset.UnixEpoch })], [], Cancellation);
         }
 
-        Assert.IsType(waits ? typeof(Turn.StoodInLine) : typeof(Turn.Overtaken), await TurnAsync(push));
-        Assert.Equal(waits, await _lines.HoldAsync(first, null, attempts: 1, In10Seconds, CancellationToken.None));
+        var turn = await TurnAsync(push);
+        var held = await _lines.HoldAsync(first, null, attempts: 1, In10Seconds, CancellationToken.None);
+        if (waits)
+        {
+            Assert.IsType<Turn.StoodInLine>(turn);
+            Assert.Null(held);
+        }
+        else
+        {
+            Assert.Equal(new Turn.Made(Accepted(push), Line: null), turn);
+            Assert.Equal(Accepted(first), held);
+        }
+
         Assert.IsType(waits ? typeof(Turn.Go) : typeof(Turn.Overtaken), await TurnAsync(first, attemptsInLine: 1));
     }
+
+    private static PushAccepted Accepted(SendPush push) => new(push.SubscriptionId, push.UserId, push.MessageId, 3, 202, null, DateTimeOffset.UnixEpoch);
 
     [Fact]
     public async Task A_head_that_was_accepted_elsewhere_is_not_made_again()
@@ -76,10 +89,10 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         var head = await HeadAsync();
         await using (var db = _store.Open())
         {
-            await db.WriteOutcomesAsync([new Delivery { MessageId = head.MessageId, SubscriptionId = head.SubscriptionId, UserId = head.UserId, State = DeliveryState.Accepted, Attempts = 1 }], [], Cancellation);
+            await db.WriteOutcomesAsync([new Delivery { MessageId = head.MessageId, SubscriptionId = head.SubscriptionId, UserId = head.UserId, State = DeliveryState.Accepted, Attempts = 3, Status = 202, UpdatedAt = DateTimeOffset.UnixEpoch }], [], Cancellation);
         }
 
-        Assert.IsType<Turn.Made>(await TurnAsync(head, attemptsInLine: 1));
+        Assert.Equal(Accepted(head), Assert.IsType<Turn.Made>(await TurnAsync(head, attemptsInLine: 1)).Accepted);
     }
 
     [Fact]
