@@ -21,9 +21,9 @@ internal static class CommandLine
     {
         // What is printed is English whatever the machine's language is, and so are its numbers.
         CultureInfo.DefaultThreadCurrentCulture = CultureInfo.DefaultThreadCurrentUICulture = CultureInfo.InvariantCulture;
+        var command = root.Parse(args);
         try
         {
-            var command = root.Parse(args);
             var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
             invocation.ProcessTerminationTimeout = command.CommandResult.Command == root ? AfterTheHost : invocation.ProcessTerminationTimeout;
             return await command.InvokeAsync(invocation);
@@ -51,7 +51,7 @@ internal static class CommandLine
         catch (Exception exception) when (exception is IOException or SocketException or FormatException or ArgumentException or InvalidOperationException)
         {
             // What settings bring about that only their use can show: an address that is not here, a file that cannot be read, a number that is none.
-            return await FailAsync("Notify cannot do that with its present settings:", Messages(exception));
+            return await FailAsync(command.CommandResult.Command == root ? "Notify did not start with its present settings:" : "Notify cannot do that with its present settings:", Messages(exception));
         }
     }
 

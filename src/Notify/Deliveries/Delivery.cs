@@ -75,9 +75,9 @@ public sealed class Delivery
     };
 
     /// <summary>
-    /// Whether another report of the same push is later than this one: an end is final, unless an operator puts a failed push back and it is accepted; and a wait gives way to an
-    /// end and to a wait of as many attempts or more.
+    /// Whether another report of the same push is later than this one: an end is final, but for a failed push that an operator puts back, of which an acceptance counts, and whatever else
+    /// came later; and a wait gives way to an end and to a wait of as many attempts or more.
     /// </summary>
     internal bool GivesWayTo(Delivery other) =>
-        (State == DeliveryState.Failed && other.State == DeliveryState.Accepted) || (State == DeliveryState.Retrying && (other.State != DeliveryState.Retrying || other.Attempts >= Attempts));
+        (State == DeliveryState.Failed && (other.State == DeliveryState.Accepted || other.UpdatedAt > UpdatedAt)) || (State == DeliveryState.Retrying && (other.State != DeliveryState.Retrying || other.Attempts >= Attempts));
 }

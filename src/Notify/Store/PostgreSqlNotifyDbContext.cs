@@ -65,7 +65,7 @@ public sealed class PostgreSqlNotifyDbContext(DbContextOptions<PostgreSqlNotifyD
                 ON CONFLICT ("MessageId", "SubscriptionId") DO UPDATE SET
                     "State" = excluded."State", "Attempts" = excluded."Attempts", "Status" = excluded."Status", "Reason" = excluded."Reason",
                     "NextAttemptAt" = excluded."NextAttemptAt", "UpdatedAt" = excluded."UpdatedAt"
-                WHERE (known."State" = 'Failed' AND excluded."State" = 'Accepted')
+                WHERE (known."State" = 'Failed' AND (excluded."State" = 'Accepted' OR excluded."UpdatedAt" > known."UpdatedAt"))
                     OR (known."State" = 'Retrying' AND (excluded."State" <> 'Retrying' OR excluded."Attempts" >= known."Attempts"))
                 """,
                 [

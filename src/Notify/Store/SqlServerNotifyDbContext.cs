@@ -46,7 +46,7 @@ public sealed class SqlServerNotifyDbContext(DbContextOptions<SqlServerNotifyDbC
         WHEN NOT MATCHED THEN
             INSERT ("MessageId", "SubscriptionId", "UserId", "State", "Attempts", "Status", "Reason", "NextAttemptAt", "UpdatedAt")
             VALUES (latest."MessageId", latest."SubscriptionId", latest."UserId", latest."State", latest."Attempts", latest."Status", latest."Reason", latest."NextAttemptAt", latest."UpdatedAt")
-        WHEN MATCHED AND ((known."State" = 'Failed' AND latest."State" = 'Accepted')
+        WHEN MATCHED AND ((known."State" = 'Failed' AND (latest."State" = 'Accepted' OR latest."UpdatedAt" > known."UpdatedAt"))
             OR (known."State" = 'Retrying' AND (latest."State" <> 'Retrying' OR latest."Attempts" >= known."Attempts"))) THEN
             UPDATE SET "State" = latest."State", "Attempts" = latest."Attempts", "Status" = latest."Status", "Reason" = latest."Reason",
                 "NextAttemptAt" = latest."NextAttemptAt", "UpdatedAt" = latest."UpdatedAt";

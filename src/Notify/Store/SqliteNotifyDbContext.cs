@@ -188,7 +188,7 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
             ON CONFLICT ("MessageId", "SubscriptionId") DO UPDATE SET
                 "State" = excluded."State", "Attempts" = excluded."Attempts", "Status" = excluded."Status", "Reason" = excluded."Reason",
                 "NextAttemptAt" = excluded."NextAttemptAt", "UpdatedAt" = excluded."UpdatedAt"
-            WHERE ("Deliveries"."State" = 'Failed' AND excluded."State" = 'Accepted')
+            WHERE ("Deliveries"."State" = 'Failed' AND (excluded."State" = 'Accepted' OR excluded."UpdatedAt" > "Deliveries"."UpdatedAt"))
                 OR ("Deliveries"."State" = 'Retrying' AND (excluded."State" <> 'Retrying' OR excluded."Attempts" >= "Deliveries"."Attempts"))
             """,
             "$messageId", "$subscriptionId", "$userId", "$state", "$attempts", "$status", "$reason", "$nextAttemptAt", "$updatedAt");

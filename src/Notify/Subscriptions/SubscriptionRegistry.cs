@@ -50,6 +50,13 @@ public sealed class SubscriptionRegistry(
                 // Whoever has as many already, or more since the limit was lowered, may still refresh and replace them.
                 if (owner != userId && replaced is null && await db.Subscriptions.CountAsync(known => known.UserId == userId, cancellationToken) >= options.Value.MaxPerUser)
                 {
+                    if (row is not null)
+                    {
+                        // Its browser is another's now, all the same.
+                        previousOwner = owner;
+                        await DeleteAsync(row, cancellationToken);
+                    }
+
                     return null;
                 }
 

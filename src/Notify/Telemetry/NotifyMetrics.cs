@@ -25,8 +25,8 @@ public sealed class NotifyMetrics
     internal const string Outcome = "notify.outcome";
     internal const string ReasonTag = "notify.reason";
 
-    // From a push service nearby to the timeout, and from a moment to the days that a push may wait.
-    private static readonly double[] DurationBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+    // From a push service nearby to the longest timeout, and from a moment to the days that a push may wait.
+    private static readonly double[] DurationBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
     private static readonly double[] LatencyBounds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400];
 
     private readonly Histogram<double> _pushDuration;

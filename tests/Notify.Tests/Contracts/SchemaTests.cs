@@ -129,6 +129,8 @@ public sealed class SchemaTests
     [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","silent":"yes"}""")]
     [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","ttlSeconds":1.5}""")]
     [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","postedAt":"yesterday"}""")]
+    [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","postedAt":"2026-01-02T03:04:05"}""")]
+    [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","postedAt":"2026-01-02"}""")]
     [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","actions":[{"action":"open"}]}""")]
     [InlineData($$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"Hello","actions":{ } }""")]
     [InlineData("null")]

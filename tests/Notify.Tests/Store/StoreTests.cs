@@ -159,6 +159,25 @@ public abstract class StoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Of_a_failed_push_that_was_put_back_what_came_later_counts_and_nothing_that_came_before()
+    {
+        await WriteAsync(Delivery(DeliveryState.Failed, attempts: 5, at: DateTimeOffset.UnixEpoch));
+        await WriteAsync(Delivery(DeliveryState.Retrying, attempts: 4, at: DateTimeOffset.UnixEpoch.AddSeconds(-1)));
+        Assert.Equal(DeliveryState.Failed, (await ReadAsync()).State);
+
+        await WriteAsync(Delivery(DeliveryState.Retrying, attempts: 1, at: DateTimeOffset.UnixEpoch.AddHours(1)));
+        Assert.Equal((DeliveryState.Retrying, 1), ((await ReadAsync()).State, (await ReadAsync()).Attempts));
+
+        await WriteAsync(Delivery(DeliveryState.Failed, attempts: 2, reason: "rejected", at: DateTimeOffset.UnixEpoch.AddHours(2)));
+        await WriteAsync(Delivery(DeliveryState.Failed, attempts: 1, reason: "ttl_expired", at: DateTimeOffset.UnixEpoch.AddHours(3)));
+        Assert.Equal("ttl_expired", (await ReadAsync()).Reason);
+
+        await WriteAsync(Delivery(DeliveryState.Expired, attempts: 1, at: DateTimeOffset.UnixEpoch.AddHours(4)), Delivery(DeliveryState.Failed, attempts: 1, at: DateTimeOffset.UnixEpoch.AddHours(4)));
+        await WriteAsync(Delivery(DeliveryState.Failed, attempts: 1, at: DateTimeOffset.UnixEpoch.AddHours(5)));
+        Assert.Equal(DeliveryState.Expired, (await ReadAsync()).State);
+    }
+
+    [Fact]
     public async Task Several_reports_of_one_push_may_come_in_one_go()
     {
         await WriteAsync(Delivery(DeliveryState.Retrying, attempts: 2), Delivery(DeliveryState.Accepted, attempts: 3), Delivery(DeliveryState.Retrying, attempts: 1));

@@ -282,6 +282,24 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
     }
 
     [Fact]
+    public async Task An_endpoint_that_moves_to_a_user_who_has_as_many_as_allowed_is_its_former_users_no_more()
+    {
+        var (former, endpoint) = ($"{_user}-before", NewEndpoint());
+        using var before = _service.ClientOf(former);
+        using var http = _service.ClientOf(_user);
+        using var registered = await before.PostAsync("api/subscriptions", new StringContent(Json(endpoint), Encoding.UTF8, "application/json"), Cancellation);
+        for (var i = 0; i < 5; i++)
+        {
+            using var own = await http.PostAsync("api/subscriptions", new StringContent(Json(NewEndpoint()), Encoding.UTF8, "application/json"), Cancellation);
+        }
+
+        using var refused = await http.PostAsync("api/subscriptions", new StringContent(Json(endpoint), Encoding.UTF8, "application/json"), Cancellation);
+
+        await AssertProblemAsync(refused, 422, "too_many_subscriptions");
+        Assert.Equal((0, 5), ((await ListAsync(before)).GetArrayLength(), (await ListAsync(http)).GetArrayLength()));
+    }
+
+    [Fact]
     public async Task A_subscription_that_replaces_another_takes_its_place_even_at_the_limit()
     {
         using var http = _service.ClientOf(_user);

@@ -66,7 +66,7 @@ export class Plot {
         { ...axis, size: 26, space: 70, values: (_, splits) => splits.map((at) => hour(at * 1000)) },
         { ...axis, size: 58, space: 36, values: (_, splits) => splits.map((value) => (value === null ? "" : ticks(value))), ...(isLog && { filter: tens, grid: { ...axis.grid, filter: tens } }) },
       ],
-      series: [{}, ...this.#lines.map((_, index) => ({ stroke: colour(`--line-${index}`), width: 1.75, dash: dashes[index], points: { show: false } }))],
+      series: [{}, ...this.#lines.map((_, index) => ({ stroke: colour(`--line-${index}`), width: 1.75, dash: dashes[index], points: { show: false, filter: alone, size: 4, width: 0, fill: colour(`--line-${index}`) } }))],
       hooks: { setCursor: [({ cursor }) => this.#write(cursor.idx)] },
     }, undefined, this.#canvas);
   }
@@ -91,6 +91,16 @@ function swatch(place) {
   ]) for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   picture.append(stroke);
   return picture;
+}
+
+// What stands alone between gaps has no line, and would not be seen.
+function alone(plot, series) {
+  const values = plot.data[series];
+  return [...values.keys()].filter((at) => isNumber(values[at]) && !isNumber(values[at - 1]) && !isNumber(values[at + 1]));
+}
+
+function isNumber(value) {
+  return value !== null && value !== undefined;
 }
 
 function fromZero(_, __, most) {

@@ -20,8 +20,8 @@ const plots = [
   new Plot("Times", {
     points: rates, format: duration, ticks: tick, isLog: true,
     lines: () => [
-      line("POST, half within", (point) => point.postP50), line("99%", (point) => point.postP99),
-      line("Published to accepted, half within", (point) => point.latencyP50), line("99%", (point) => point.latencyP99),
+      line("POST, half within", (point) => point.postP50), line("POST, 99% within", (point) => point.postP99),
+      line("Published to accepted, half within", (point) => point.latencyP50), line("accepted, 99% within", (point) => point.latencyP99),
     ],
   }),
   new Plot("Backlog since this page was opened", {

@@ -3,6 +3,7 @@ using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
 using Notify.Contracts;
 using Notify.LocalPushService;
+using Notify.Telemetry;
 
 namespace Notify.Tests.Messaging.InMemory;
 
@@ -52,6 +53,8 @@ public sealed class MailboxPushSenderTests
 
         var first = await PostAsync(service);
         await Eventually.GetAsync(() => service.DeliveriesAsync(first), rows => rows is [var row] && row.GetProperty("state").GetString() == "retrying");
+        var metrics = service.Services.GetRequiredService<NotifyMetrics>();
+        await Eventually.TrueAsync(() => metrics.InHand.Count == 0);
         Assert.Empty(published.Waits);
 
         var listener = bus.ConnectReceiveEndpoint("listener", endpoint => endpoint.Handler<PushDeferred>(_ => Task.CompletedTask));
