@@ -59,7 +59,7 @@ public sealed partial class PushServiceGate
                 OnOpened = args =>
                 {
                     Interlocked.Exchange(ref _openUntil, (_time.GetUtcNow() + args.BreakDuration).UtcTicks);
-                    LogOpened(_host, args.Outcome.Result?.Status, args.Outcome.Result?.Reason, args.BreakDuration);
+                    LogOpened(_host, $"{args.Outcome.Result?.Status} {args.Outcome.Result?.Reason}".Trim(), args.BreakDuration);
                     return default;
                 },
                 OnClosed = _ =>
@@ -176,8 +176,8 @@ public sealed partial class PushServiceGate
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
-    [LoggerMessage(LogLevel.Warning, "{PushService} is taken to be down ({Status} {Reason}): its pushes wait, and it is probed in {Break}")]
-    private partial void LogOpened(string pushService, int? status, string? reason, TimeSpan @break);
+    [LoggerMessage(LogLevel.Warning, "{PushService} is taken to be down ({Reason}): its pushes wait, and it is probed in {Break}")]
+    private partial void LogOpened(string pushService, string reason, TimeSpan @break);
 
     [LoggerMessage(LogLevel.Information, "{PushService} takes pushes again")]
     private partial void LogClosed(string pushService);

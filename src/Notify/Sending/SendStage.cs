@@ -1,4 +1,3 @@
-using System.Text;
 using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Deliveries;
@@ -15,22 +14,20 @@ namespace Notify.Sending;
 /// lets it through, (4) turns the outcome into an event, and (5) lets the next in line go.
 /// </summary>
 public sealed partial class SendStage(
-    SubscriptionCache subscriptions,
-    VapidKeyRing keys,
-    PushServiceClient client,
-    PushServiceAllowList allowList,
-    PushServiceGates gates,
     WaitingLines lines,
+    SubscriptionCache subscriptions,
+    PushServiceGates gates,
+    PushPoster poster,
     RetrySchedule schedule,
     PushSender sender,
-    ReceiptTokens receipts,
     DeliveryReports reports,
     NotifyMetrics metrics,
     IOptions<SendingOptions> options,
-    IOptions<DeliveryLogOptions> log,
     TimeProvider time,
     ILogger<SendStage> logger)
 {
+    private const string NoReason = "no reason given";
+
     /// <summary>Comes to an end with the push's turn: if it waits for a later attempt, it is held back by then. What became of it is told by then too, or kept by the bus until it is.</summary>
     public async Task HandleAsync(PushInHand inHand)
     {
@@ -38,24 +35,23 @@ public sealed partial class SendStage(
         using var held = metrics.InHand.Take();
 
         // (1)
-        int attempts;
-        WaitingLine? line;
+        PushAtWork work;
         SubscriptionStamp? subscription;
         switch (await lines.TakeTurnAsync(push, inHand.AttemptsInLine, inHand.IsRedelivered, inHand.IsNotOurs, cancellationToken))
         {
             case Turn.Go go:
-                (attempts, line, subscription) = go;
+                (work, subscription) = (new(inHand, go.Line, go.Attempts), go.Subscription);
                 break;
             case Turn.Superseded superseded:
-                await GiveUpAsync(inHand, superseded.Line, superseded.Attempts, status: null, PushFailureReasons.Superseded);
+                await GiveUpAsync(new(inHand, superseded.Line, superseded.Attempts), status: null, PushFailureReasons.Superseded);
                 return;
             case Turn.Made made:
                 await inHand.PublishIfHeardAsync(made.Accepted);
-                await AdvanceAsync(inHand, made.Line);
+                await AdvanceAsync(new(inHand, made.Line, made.Accepted.Attempts));
                 return;
             case Turn.NotYet { Line: { } resting } notYet when notYet.Delay >= push.ExpiresAt - time.GetUtcNow():
                 // It would be stale by then; the next one waits in its place.
-                await GiveUpAsync(inHand, resting, notYet.Attempts, status: null, PushFailureReasons.TtlExpired, notYet.Delay);
+                await GiveUpAsync(new(inHand, resting, notYet.Attempts), status: null, PushFailureReasons.TtlExpired, notYet.Delay);
                 return;
             case Turn.NotYet notYet:
                 await inHand.RedeliverAsync(notYet.Attempts, notYet.Delay);
@@ -73,38 +69,38 @@ public sealed partial class SendStage(
         if (target is null)
         {
             // Others in the line may be for its new owner.
-            await GiveUpAsync(inHand, line, attempts, status: null, PushFailureReasons.SubscriptionGone);
+            await GiveUpAsync(work, status: null, PushFailureReasons.SubscriptionGone);
             return;
         }
 
         if (now >= target.ExpirationTime)
         {
-            await ExpireAsync(inHand, line, attempts, status: null, subscription!.Revision);
+            await ExpireAsync(work, status: null, subscription!.Revision);
             return;
         }
 
         if (now >= push.ExpiresAt)
         {
-            await GiveUpAsync(inHand, line, attempts, status: null, PushFailureReasons.TtlExpired);
+            await GiveUpAsync(work, status: null, PushFailureReasons.TtlExpired);
             return;
         }
 
         // (3)
         var gate = gates.Of(target.Push.Endpoint);
-        var outcome = RefusalOf(target, out var pair);
+        var outcome = poster.RefusalOf(target);
         if (outcome is null)
         {
-            switch (await gate.PassAsync(push.SubscriptionId, push.UserId, hasWaited: line is not null, push.ExpiresAt, token => PostAsync(target.Push, pair!, push, attempts + 1, token), cancellationToken))
+            switch (await gate.PassAsync(push.SubscriptionId, push.UserId, hasWaited: work.Line is not null, push.ExpiresAt, token => poster.PostAsync(push, target, work.Attempts + 1, token), cancellationToken))
             {
                 case Passage.Made made:
-                    attempts++;
+                    work = work with { Attempts = work.Attempts + 1 };
                     outcome = made.Outcome;
                     break;
                 case Passage.Refused refused:
-                    await WaitAsync(inHand, line, attempts, refused.DelayWithin(push.ExpiresAt - time.GetUtcNow()), refused.Word, status: null, refused.Reason);
+                    await WaitAsync(work, refused.DelayWithin(push.ExpiresAt - time.GetUtcNow()), refused.Word, status: null, refused.Reason);
                     return;
                 default:
-                    await GiveUpAsync(inHand, line, attempts, status: null, PushFailureReasons.TtlExpired);
+                    await GiveUpAsync(work, status: null, PushFailureReasons.TtlExpired);
                     return;
             }
         }
@@ -114,14 +110,14 @@ public sealed partial class SendStage(
         {
             case PushOutcome.Accepted:
                 metrics.Accepted(target.Push.Endpoint.Authority, time.GetUtcNow() - UserFanoutConsumer.PublishedAt(push));
-                await ReportAcceptanceAsync(inHand, line, new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, attempts, outcome.Status, null, time.GetUtcNow()), subscription!.LastAcceptedAt);
-                await AdvanceAsync(inHand, line);
+                await ReportAcceptanceAsync(work, new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, work.Attempts, outcome.Status, null, time.GetUtcNow()), subscription!.LastAcceptedAt);
+                await AdvanceAsync(work);
                 break;
             case PushOutcome.Expired:
-                await ExpireAsync(inHand, line, attempts, outcome.Status, subscription!.Revision);
+                await ExpireAsync(work, outcome.Status, subscription!.Revision);
                 break;
             case PushOutcome.RetryLater later:
-                if (!await RetryAsync(inHand, line, attempts, later) && later.RetryAfter is { } rest)
+                if (!await RetryAsync(work, later) && later.RetryAfter is { } rest)
                 {
                     // With the push, or the last of its line, goes what would have kept the next one back.
                     gate.LeaveAlone(push.SubscriptionId, rest);
@@ -129,60 +125,25 @@ public sealed partial class SendStage(
 
                 break;
             case PushOutcome.TooLarge:
-                await GiveUpAsync(inHand, line, attempts, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome.Reason));
+                await GiveUpAsync(work, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome.Reason));
                 break;
             case PushOutcome.Unauthorised:
-                LogUnauthorised(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
-                await GiveUpAsync(inHand, line, attempts, outcome.Status, Reason(PushFailureReasons.Unauthorised, outcome.Reason), isKept: true);
+                LogUnauthorised(target.Push.Endpoint.Host, outcome.Status, outcome.Reason ?? NoReason);
+                await GiveUpAsync(work, outcome.Status, Reason(PushFailureReasons.Unauthorised, outcome.Reason), isKept: true);
                 break;
             default:
-                LogRejected(target.Push.Endpoint.Host, outcome.Status, outcome.Reason);
-                await GiveUpAsync(inHand, line, attempts, outcome.Status, Reason(PushFailureReasons.Rejected, outcome.Reason), isKept: true);
+                LogRejected(target.Push.Endpoint.Host, outcome.Status, outcome.Reason ?? NoReason);
+                await GiveUpAsync(work, outcome.Status, Reason(PushFailureReasons.Rejected, outcome.Reason), isKept: true);
                 break;
         }
     }
 
-    // What no POST is made for.
-    private PushOutcome? RefusalOf(TargetSubscription target, out VapidKeyPair? pair)
-    {
-        pair = keys.Find(target.ApplicationServerKey);
-        return allowList.Refuses(target.Push.Endpoint) is { } refused ? new PushOutcome.Rejected(null, refused)
-            : pair is null ? new PushOutcome.Unauthorised(null, "the subscription was made with an application server key that is not configured; add its pair to Notify:Vapid:Previous")
-            : null;
-    }
-
-    private async ValueTask<PushOutcome> PostAsync(PushSubscription subscription, VapidKeyPair pair, SendPush push, int attempt, CancellationToken cancellationToken)
-    {
-        var payload = log.Value.Receipts ? PushPayload.WithReceipt(push.Payload, receipts.Create(push)) : push.Payload;
-        var message = new PushMessage(Encoding.UTF8.GetBytes(payload))
-        {
-            TimeToLive = TimeToLive(push, time.GetUtcNow()),
-            Urgency = push.Urgency switch
-            {
-                "very-low" => PushUrgency.VeryLow,
-                "low" => PushUrgency.Low,
-                "high" => PushUrgency.High,
-                _ => PushUrgency.Normal,
-            },
-            Topic = push.Topic,
-        };
-        var pushService = subscription.Endpoint.Authority;
-        using var activity = NotifyTracing.StartPush(pushService, push, attempt);
-        var begun = time.GetTimestamp();
-        var outcome = await client.SendAsync(subscription, message, pair, cancellationToken);
-        metrics.Pushed(pushService, outcome, time.GetElapsedTime(begun));
-        activity?.SetOutcome(outcome);
-        return outcome;
-    }
-
-    /// <summary>What is left, to the nearest second: the push service must not outlast us by more, and a second is not nothing because of the moments that the way took.</summary>
-    internal static TimeSpan TimeToLive(SendPush push, DateTimeOffset now) => TimeSpan.FromSeconds(Math.Clamp(Math.Round((push.ExpiresAt - now).TotalSeconds), 0, push.TtlSeconds));
-
     // What comes out of a line is in the store until the line moves, and must be in the log by then; anything else only the bus keeps.
-    private Task ReportAcceptanceAsync(PushInHand inHand, WaitingLine? line, PushAccepted accepted, DateTimeOffset? lastAcceptedAt)
+    private Task ReportAcceptanceAsync(PushAtWork work, PushAccepted accepted, DateTimeOffset? lastAcceptedAt)
     {
+        var inHand = work.InHand;
         var reported = reports.ReportAsync(accepted, lastAcceptedAt);
-        return Task.WhenAll(inHand.PublishIfHeardAsync(accepted), line is null ? inHand.KeepUntilAsync(reported) : reported.WaitAsync(inHand.CancellationToken));
+        return Task.WhenAll(inHand.PublishIfHeardAsync(accepted), work.Line is null ? inHand.KeepUntilAsync(reported) : reported.WaitAsync(inHand.CancellationToken));
     }
 
     // Whatever is no acceptance waits for those before it, which may be unacknowledged yet: were this one in a line, or done with, and they came again after a crash, they would be made after it.
@@ -208,25 +169,25 @@ public sealed partial class SendStage(
     }
 
     /// <returns>Whether it waits; else it was given up, or made before.</returns>
-    private async Task<bool> RetryAsync(PushInHand inHand, WaitingLine? line, int attempts, PushOutcome.RetryLater later)
+    private async Task<bool> RetryAsync(PushAtWork work, PushOutcome.RetryLater later)
     {
-        var push = inHand.Push;
-        if (attempts >= options.Value.MaxAttempts)
+        if (work.Attempts >= options.Value.MaxAttempts)
         {
-            await GiveUpAsync(inHand, line, attempts, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later.Reason), later.RetryAfter, isKept: true);
+            await GiveUpAsync(work, later.Status, Reason(PushFailureReasons.AttemptsExhausted, later.Reason), later.RetryAfter, isKept: true);
             return false;
         }
 
-        return await WaitAsync(inHand, line, attempts, schedule.NextDelay(attempts, later.RetryAfter), "retry", later.Status, later.Reason, later.RetryAfter);
+        return await WaitAsync(work, schedule.NextDelay(work.Attempts, later.RetryAfter), "retry", later.Status, later.Reason, later.RetryAfter);
     }
 
     // It holds its place in the line meanwhile; what would be stale by then is given up now.
-    private async Task<bool> WaitAsync(PushInHand inHand, WaitingLine? line, int attempts, TimeSpan delay, string word, int? status, string? reason, TimeSpan? retryAfter = null)
+    private async Task<bool> WaitAsync(PushAtWork work, TimeSpan delay, string word, int? status, string? reason, TimeSpan? retryAfter = null)
     {
+        var (inHand, line, attempts) = work;
         var (push, now) = (inHand.Push, time.GetUtcNow());
         if (delay >= push.ExpiresAt - now)
         {
-            await GiveUpAsync(inHand, line, attempts, status, Reason(PushFailureReasons.TtlExpired, reason), retryAfter);
+            await GiveUpAsync(work, status, Reason(PushFailureReasons.TtlExpired, reason), retryAfter);
             return false;
         }
 
@@ -246,22 +207,23 @@ public sealed partial class SendStage(
     }
 
     // What an operator may be able to mend is kept for them to replay; what is stale, superseded or without a subscription is not.
-    private async Task GiveUpAsync(
-        PushInHand inHand, WaitingLine? line, int attempts, int? status, string reason, TimeSpan? retryAfter = null, bool isKept = false)
+    private async Task GiveUpAsync(PushAtWork work, int? status, string reason, TimeSpan? retryAfter = null, bool isKept = false)
     {
+        var inHand = work.InHand;
         await EarlierOnesReportedAsync(inHand);
-        await ReportFailureAsync(inHand, inHand.Push, attempts, status, reason);
+        await ReportFailureAsync(inHand, inHand.Push, work.Attempts, status, reason);
         if (isKept)
         {
             await inHand.KeepInErrorQueueAsync(reason);
         }
 
-        await AdvanceAsync(inHand, line, retryAfter);
+        await AdvanceAsync(work, retryAfter);
     }
 
-    private async Task ExpireAsync(PushInHand inHand, WaitingLine? line, int attempts, int? status, int revision)
+    private async Task ExpireAsync(PushAtWork work, int? status, int revision)
     {
         const string reason = PushFailureReasons.SubscriptionExpired;
+        var (inHand, line, attempts) = work;
         var push = inHand.Push;
         await EarlierOnesReportedAsync(inHand);
         await inHand.PublishAsync(new SubscriptionExpired(push.SubscriptionId, push.UserId) { Revision = revision });
@@ -281,12 +243,12 @@ public sealed partial class SendStage(
         return inHand.PublishAsync(failure);
     }
 
-    private Task AdvanceAsync(PushInHand inHand, WaitingLine? line, TimeSpan? retryAfter = null)
+    private Task AdvanceAsync(PushAtWork work, TimeSpan? retryAfter = null)
     {
-        var (asked, cancellationToken) = (retryAfter ?? TimeSpan.Zero, inHand.CancellationToken);
+        var (asked, cancellationToken) = (retryAfter ?? TimeSpan.Zero, work.InHand.CancellationToken);
         var rest = asked < PushServiceGate.LongestAlone ? asked : PushServiceGate.LongestAlone;
         return lines.AdvanceAsync(
-            line,
+            work.Line,
             rest,
             async next =>
             {
@@ -299,8 +261,13 @@ public sealed partial class SendStage(
     private static string Reason(string name, string? said) => string.IsNullOrEmpty(said) ? name : $"{name}: {said}";
 
     [LoggerMessage(LogLevel.Error, "{PushService} refused our VAPID key or token ({Status}: {Reason}); the subscription is kept. Run 'vapid check'")]
-    private partial void LogUnauthorised(string pushService, int? status, string? reason);
+    private partial void LogUnauthorised(string pushService, int? status, string reason);
 
     [LoggerMessage(LogLevel.Warning, "{PushService} rejected a push message ({Status}: {Reason}); the subscription is kept")]
-    private partial void LogRejected(string pushService, int? status, string? reason);
+    private partial void LogRejected(string pushService, int? status, string reason);
+
+    /// <param name="InHand">The push.</param>
+    /// <param name="Line">The line that it is the head of; null if nothing waits.</param>
+    /// <param name="Attempts">POSTs made so far.</param>
+    private readonly record struct PushAtWork(PushInHand InHand, WaitingLine? Line, int Attempts);
 }

@@ -12,7 +12,7 @@ internal static class SendingSetup
 
     public static IServiceCollection AddNotifySending(this IServiceCollection services)
     {
-        services.AddSingleton<PushServiceAllowList>().AddSingleton<PublicAddresses>().AddSingleton<PushServiceGates>();
+        services.AddSingleton<PushServiceAllowList>().AddSingleton<PublicAddresses>().AddSingleton<PushServiceGates>().AddSingleton<PushPoster>();
         services.AddSingleton<VapidKeyRing>().AddSingleton<RetrySchedule>().AddSingleton<WaitingLines>().AddSingleton<ReceiptTokens>();
         services.AddSingleton(provider => new VapidTokens(
             provider.GetRequiredService<IOptions<VapidOptions>>().Value.Subject is { Length: > 0 } subject ? subject : DevelopmentSubject,

@@ -15,7 +15,7 @@ namespace Notify.IntegrationTests.RabbitMq;
 /// <param name="Filler">Makes it large.</param>
 public sealed record Numbered(string Key, int Number, string Filler = "");
 
-/// <summary>A lane keeps the order, also when its connection is lost; and beside it MassTransit's partitioner: that the order is lost there shows that its loss is noticed here.</summary>
+/// <summary>A lane keeps the order, also when its connection is lost; and, by hand, MassTransit's partitioner beside it.</summary>
 [Collection("RabbitMQ")]
 public sealed class LaneOrderTests(SharedBrokers brokers, ITestOutputHelper output)
 {
@@ -91,6 +91,14 @@ public sealed class LaneOrderTests(SharedBrokers brokers, ITestOutputHelper outp
         }
     }
 
+    [Theory]
+    [InlineData(0, new[] { 0, 1, 2 })]
+    [InlineData(1, new[] { 0, 2, 1 })]
+    [InlineData(2, new[] { 2, 1, 0 })]
+    public void A_lost_order_is_noticed(int reordered, int[] numbers) => Assert.Equal(reordered, CountReordered(numbers));
+
+    private static int CountReordered(IReadOnlyCollection<int> numbers) => numbers.Zip(numbers.Skip(1)).Count(pair => pair.First > pair.Second);
+
     private async Task<int> CountReorderedAsync(bool isLane)
     {
         var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
@@ -98,7 +106,7 @@ public sealed class LaneOrderTests(SharedBrokers brokers, ITestOutputHelper outp
 
         await PublishAsync(uri, Keys, MessagesPerKey);
         await RunAsync(uri, isLane, HandleAsync, () => Eventually.TrueAsync(() => came.Values.Sum(numbers => numbers.Count) == Keys * MessagesPerKey));
-        return came.Values.Sum(numbers => numbers.Zip(numbers.Skip(1)).Count(pair => pair.First > pair.Second));
+        return came.Values.Sum(numbers => CountReordered(numbers));
 
         Task HandleAsync(ConsumeContext<Numbered> message)
         {

@@ -3,8 +3,8 @@ using Notify.Sending;
 
 namespace Notify.Tests.Sending;
 
-/// <summary>What is the send stage's alone; the rest is told by <see cref="MainWayTests"/> and others.</summary>
-public sealed class SendStageTests
+/// <summary>What a look at a push alone can tell; the rest is told by <see cref="MainWayTests"/> and others.</summary>
+public sealed class PushPosterTests
 {
     [Theory]
     [InlineData(60, 59.95, 60)]
@@ -22,6 +22,6 @@ public sealed class SendStageTests
             SubscriptionId = Guid.NewGuid(), UserId = "ada", MessageId = Guid.NewGuid(), Payload = "{}", Urgency = "normal", TtlSeconds = ttlSeconds, ExpiresAt = now.AddSeconds(left),
         };
 
-        Assert.Equal(TimeSpan.FromSeconds(seconds), SendStage.TimeToLive(push, now));
+        Assert.Equal(TimeSpan.FromSeconds(seconds), PushPoster.TimeToLive(push, now));
     }
 }
