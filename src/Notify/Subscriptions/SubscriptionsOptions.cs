@@ -22,4 +22,11 @@ public sealed class SubscriptionsOptions
     /// <summary>How long a user's subscriptions stay in memory, 1 second to 1 day; default 5 minutes. A change evicts at once.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan CacheFor { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>
+    /// What may stay in memory, in mebibytes of the subscriptions' JSON, of which one is half a kibibyte and takes two or three times as much; 1 to 1,048,576, default 256. Beyond it what was not asked for
+    /// the longest is forgotten first.
+    /// </summary>
+    [Range(1, 1_048_576)]
+    public int CacheMegabytes { get; set; } = 256;
 }

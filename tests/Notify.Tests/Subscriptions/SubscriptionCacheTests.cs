@@ -2,6 +2,7 @@ using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.Caching.Hybrid;
+using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -21,7 +22,7 @@ public sealed class SubscriptionCacheTests : IAsyncLifetime
     public SubscriptionCacheTests()
     {
         var services = new ServiceCollection();
-        services.AddHybridCache();
+        services.AddNotifySubscriptions().Configure<SubscriptionsOptions>(options => options.CacheMegabytes = 1);
         _services = services.BuildServiceProvider();
     }
 
@@ -49,6 +50,19 @@ public sealed class SubscriptionCacheTests : IAsyncLifetime
         Assert.NotNull((await _cache.GetAsync("ada", Cancellation)).Find(id));
 
         Assert.Equal(before + 1, _queries.Count);
+    }
+
+    [Fact]
+    public async Task However_many_users_come_by_the_cache_keeps_to_its_bound()
+    {
+        var users = Enumerable.Range(0, 30_000).Select(number => $"{number:D256}").ToList();
+        await AddAsync(users[^1]);
+
+        var found = await _cache.GetManyAsync(users, Cancellation);
+
+        Assert.Equal(users, found.Select(user => user.UserId));
+        Assert.Single(found[^1].Subscriptions);
+        Assert.InRange(((MemoryCache)_services.GetRequiredService<IMemoryCache>()).Count, 1, 1024 * 1024 / 256);
     }
 
     [Fact]
