@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.AspNetCore.Authorization;
 
 namespace Notify.Authentication;
 
@@ -23,12 +24,23 @@ internal sealed partial class IssuerEvents(TimeProvider time, ILogger<IssuerEven
     public override async Task MessageReceived(MessageReceivedContext context)
     {
         // Without an issuer there is no such document.
-        if (context.Options.ConfigurationManager is null || context.Request.Headers.Authorization.Count == 0 || await IsKnownAsync(context.Options).WaitAsync(context.HttpContext.RequestAborted))
+        if (context.Options.ConfigurationManager is null || !context.Request.Headers.Authorization.ToString().StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
         {
             return;
         }
 
-        context.Fail(new IssuerAwayException());
+        var isKnown = IsKnownAsync(context.Options);
+        if (!isKnown.IsCompleted && context.HttpContext.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
+        {
+            // It need not know who asks.
+            context.NoResult();
+            return;
+        }
+
+        if (!await isKnown.WaitAsync(context.HttpContext.RequestAborted))
+        {
+            context.Fail(new IssuerAwayException());
+        }
     }
 
     /// <inheritdoc />

@@ -49,10 +49,16 @@ internal static class ReceiptsApi
         }
 
         var now = time.GetUtcNow();
-        await (kind == ReceiptKind.Clicked
-            ? bus.PublishInTimeAsync(new PushClicked(subscriptionId, userId, messageId, action, now), time, cancellationToken)
-            : bus.PublishInTimeAsync(new PushDisplayed(subscriptionId, userId, messageId, now), time, cancellationToken));
-        return TypedResults.NoContent();
+        return await ConfirmedPublish.InTimeAsync(
+            async token =>
+            {
+                await (kind == ReceiptKind.Clicked
+                    ? bus.Publish(new PushClicked(subscriptionId, userId, messageId, action, now), token)
+                    : bus.Publish(new PushDisplayed(subscriptionId, userId, messageId, now), token));
+                return TypedResults.NoContent();
+            },
+            time,
+            cancellationToken);
     }
 
     private static bool IsAction(string action) => action.Length is > 0 and <= MaxActionLength && !action.Any(char.IsControl);

@@ -30,7 +30,12 @@ internal static class MessagesApi
             return Problems.TooLarge($"A message is at most {MaxEventBytes / 1024 / 1024} MiB of JSON.");
         }
 
-        using var place = LargeMessages.IsLarge(body.Length) ? await LargeMessages.TakePlaceAsync(cancellationToken) : null;
+        return await ConfirmedPublish.InTimeAsync(token => PublishAsync(body, bus, token), time, cancellationToken);
+    }
+
+    private static async Task<IResult> PublishAsync(ReadOnlyMemory<byte> body, IBus bus, CancellationToken cancellationToken)
+    {
+        using var place = LargeMessages.IsLarge(body.Length) ? await LargeMessages.TakePlaceAsync(LargeMessages.OverHttp, cancellationToken) : null;
         MessagePosted? message;
         try
         {
@@ -52,7 +57,7 @@ internal static class MessagesApi
         }
 
         // Should its queue be gone, it is an error rather than a message lost.
-        await bus.PublishInTimeAsync(message, time, cancellationToken, mandatory: true);
+        await bus.Publish(message, context => context.Mandatory = true, cancellationToken);
         return TypedResults.Accepted($"/api/messages/{message.MessageId}/deliveries");
     }
 }

@@ -1,6 +1,6 @@
 namespace Notify.Messaging;
 
-/// <summary>Lets a few large events at once be read, whether they come from the bus or over HTTP: read, one takes twenty times its size, and the memory is the process's.</summary>
+/// <summary>Lets a few large events at once be read: read, one takes twenty times its size, and the memory is the process's.</summary>
 internal static class LargeMessages
 {
     /// <summary>How many are read at once.</summary>
@@ -9,20 +9,24 @@ internal static class LargeMessages
     /// <summary>Bodies of up to so many bytes are not counted: an event to some thousand recipients.</summary>
     internal const int LargeBody = 128 * 1024;
 
-    private static readonly SemaphoreSlim Places = new(MostAtOnce);
+    /// <summary>The places of those from the bus: what a lost channel delivered may still be under way beside what the next one does.</summary>
+    public static SemaphoreSlim FromTheBus { get; } = new(MostAtOnce);
+
+    /// <summary>Those of what comes over HTTP, which does not wait for what the bus waits for.</summary>
+    public static SemaphoreSlim OverHttp { get; } = new(MostAtOnce);
 
     /// <summary>Whether a body of so many bytes needs a place.</summary>
     public static bool IsLarge(long? bytes) => bytes > LargeBody;
 
     /// <summary>Waits for a place; dispose of it when the message is done with.</summary>
-    public static async Task<IDisposable> TakePlaceAsync(CancellationToken cancellationToken)
+    public static async Task<IDisposable> TakePlaceAsync(SemaphoreSlim places, CancellationToken cancellationToken)
     {
-        await Places.WaitAsync(cancellationToken);
-        return new Place();
+        await places.WaitAsync(cancellationToken);
+        return new Place(places);
     }
 
-    private sealed class Place : IDisposable
+    private sealed class Place(SemaphoreSlim places) : IDisposable
     {
-        public void Dispose() => Places.Release();
+        public void Dispose() => places.Release();
     }
 }

@@ -34,14 +34,27 @@ internal static class Problems
 
             context.ProblemDetails.Detail ??= DetailOf(context.ProblemDetails.Status);
             context.ProblemDetails.Extensions.TryAdd("code", CodeOf(context.ProblemDetails.Status));
-        }).AddSingleton<IProblemDetailsWriter, AnyAcceptWriter>();
+        }).AddSingleton<IProblemDetailsWriter, AnyAcceptWriter>().AddSingleton<UnavailableLog>();
 
     /// <summary>
-    /// Gives every error that has no body yet a problem's body, and every exception a 500 without its text. A request that cannot be read is its sender's fault, and not logged as ours;
-    /// of a database or a broker that is away others tell once.
+    /// Gives every error that has no body yet a problem's body, and every exception a 500 without its text. A request that cannot be read is its sender's fault, and not logged as ours; what a
+    /// database or a broker that is away costs is logged once a minute.
     /// </summary>
     public static void UseProblems(this IApplicationBuilder app) => app
-        .UseExceptionHandler(new ExceptionHandlerOptions { StatusCodeSelector = StatusOf, SuppressDiagnosticsCallback = context => StatusOf(context.Exception) != StatusCodes.Status500InternalServerError })
+        .UseExceptionHandler(new ExceptionHandlerOptions
+        {
+            StatusCodeSelector = StatusOf,
+            SuppressDiagnosticsCallback = context =>
+            {
+                var status = StatusOf(context.Exception);
+                if (status == StatusCodes.Status503ServiceUnavailable)
+                {
+                    context.HttpContext.RequestServices.GetRequiredService<UnavailableLog>().Note(context.Exception);
+                }
+
+                return status != StatusCodes.Status500InternalServerError;
+            },
+        })
         .UseStatusCodePages();
 
     private static int StatusOf(Exception exception) => exception switch

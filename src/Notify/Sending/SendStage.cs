@@ -152,6 +152,7 @@ public sealed partial class SendStage(
     private async Task ReportWaitAsync(PushInHand inHand, Turn.StoodInLine stood)
     {
         var push = inHand.Push;
+        inHand.IsNotOurs.ThrowIfCancellationRequested();
         metrics.Deferred("in_line");
         var deferred = new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, 0, null, "waits behind an earlier push", stood.NextAttemptAt, time.GetUtcNow());
         await Task.WhenAll(inHand.PublishIfHeardAsync(deferred), inHand.KeepUntilAsync(reports.ReportAsync(deferred)));
@@ -190,6 +191,9 @@ public sealed partial class SendStage(
             await GiveUpAsync(work, status, Reason(PushFailureReasons.TtlExpired, reason), retryAfter);
             return false;
         }
+
+        // What another has ended meanwhile, a wait would open again.
+        inHand.IsNotOurs.ThrowIfCancellationRequested();
 
         // Told before it is written into its line: if it comes again after a crash, the line alone is asked, which does not know the answer.
         var deferred = new PushDeferred(push.SubscriptionId, push.UserId, push.MessageId, attempts, status, reason, now + delay, now);

@@ -84,8 +84,8 @@ public abstract class NotifyDbContext(DbContextOptions options) : DbContext(opti
     }
 
     /// <summary>
-    /// Writes what became of pushes, in one transaction. Events may come late or twice: an end (accepted, expired, failed) is never overwritten by a
-    /// wait, nor a wait by an earlier one.
+    /// Writes what became of pushes, in one transaction. Events may come late or twice: what <see cref="Delivery.GivesWayTo"/> says decides
+    /// which of them is kept.
     /// </summary>
     /// <param name="deliveries">What goes into the delivery log.</param>
     /// <param name="noted">Those of which the acceptances are noted on their subscriptions, to the minute.</param>

@@ -36,7 +36,7 @@ public sealed class SubscriptionRegistry(
 
         // Kept over a second try: where the first was committed though its answer was lost, the second finds the row this user's.
         string? previousOwner = null;
-        var isReplaced = false;
+        var isRemoved = false;
         var registered = await db.InTransactionAsync<(Guid Id, bool IsNew)?>(
             async () =>
             {
@@ -53,7 +53,7 @@ public sealed class SubscriptionRegistry(
                     if (row is not null)
                     {
                         // Its browser is another's now, all the same.
-                        previousOwner = owner;
+                        (previousOwner, isRemoved) = (owner, true);
                         await DeleteAsync(row, cancellationToken);
                     }
 
@@ -62,7 +62,7 @@ public sealed class SubscriptionRegistry(
 
                 if (replaced is not null)
                 {
-                    isReplaced = true;
+                    isRemoved = true;
                     await DeleteAsync(replaced, cancellationToken);
                 }
 
@@ -90,10 +90,11 @@ public sealed class SubscriptionRegistry(
         if (registered is { IsNew: var isNew })
         {
             metrics.Changed(isNew ? "registered" : "refreshed");
-            if (isReplaced)
-            {
-                metrics.Changed("removed");
-            }
+        }
+
+        if (isRemoved)
+        {
+            metrics.Changed("removed");
         }
 
         return registered;

@@ -33,11 +33,40 @@ public sealed class LaneCheckTests(SharedBrokers brokers) : IDisposable
 
         await using var second = Check(uri, lanes: 1, _time);
         var looks = second.StartAsync(Cancellation);
-        await Eventually.TrueAsync(() => looks.IsCompleted || _time.Timers > 0);
+
+        // However long: with its turn it would look twice, and find nobody at the lanes.
+        await Eventually.TrueAsync(() =>
+        {
+            _time.Advance(LaneCheck.ReconnectedAfter);
+            return looks.IsCompleted || _time.Timers > 5;
+        });
+        Assert.False(looks.IsCompleted);
+        Assert.Contains(_log.Lines, line => line.Contains("Another worker starts", StringComparison.Ordinal));
         await using var consumer = await ConsumeAsync(connection, "subscription-send-0");
         await first.StartedAsync(Cancellation);
 
         Assert.Contains("1 workers consume", (await RefusalOfAsync(looks)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task One_whose_bus_does_not_start_keeps_nobody_waiting_for_ever()
+    {
+        var uri = await brokers.NewVirtualHostAsync(RabbitMqVersion.V4);
+        await using var first = Check(uri, lanes: 2, _time);
+        var starts = first.StartAsync(Cancellation);
+        await Eventually.TrueAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            return starts.IsCompleted;
+        });
+
+        await using var second = Check(uri, lanes: 2, TimeProvider.System);
+        var looks = second.StartAsync(Cancellation);
+        await Eventually.TrueAsync(() => looks.IsCompleted || _log.Lines.Any(line => line.Contains("Another worker starts", StringComparison.Ordinal)));
+        Assert.False(looks.IsCompleted);
+        _time.Advance(LaneCheck.LongestTurn);
+
+        await looks;
     }
 
     [Fact]

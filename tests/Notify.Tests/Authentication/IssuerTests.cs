@@ -143,6 +143,11 @@ public sealed class IssuerTests : IAsyncLifetime
             using var http = new HttpClient { BaseAddress = service.Url };
             var requests = Enumerable.Range(0, 3).Select(_ => SendAsync(http, "api/subscriptions")).ToList();
 
+            using (var response = await SendAsync(http, "api/vapid-public-key"))
+            {
+                Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            }
+
             await Eventually.TrueAsync(() =>
             {
                 time.Advance(IssuerEvents.Patience / 10);

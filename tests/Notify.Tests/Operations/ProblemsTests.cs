@@ -70,13 +70,18 @@ public sealed class ProblemsTests
         var failing = new FailingCommands("\"Deliveries\"", code: 14);
         await using var service = await NotifyService.StartAsync(null, builder => builder.Services.ConfigureDbContext<SqliteNotifyDbContext>(options => options.AddInterceptors(failing)));
         using var ada = service.ClientOf("ada");
-        failing.FailNext();
+        failing.FailNext(2);
+
+        using (await ada.GetAsync(new Uri($"api/messages/{Guid.NewGuid()}/deliveries", UriKind.Relative), TestContext.Current.CancellationToken))
+        {
+        }
 
         using var response = await ada.GetAsync(new Uri($"api/messages/{Guid.NewGuid()}/deliveries", UriKind.Relative), TestContext.Current.CancellationToken);
 
         var problem = JsonDocument.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).RootElement;
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "5", "unavailable"), (response.StatusCode, response.Headers.GetValues("Retry-After").Single(), problem.GetProperty("code").GetString()));
         Assert.DoesNotContain(service.Logs.Lines, line => line.Contains("unhandled exception", StringComparison.Ordinal));
+        Assert.Single(service.Logs.Lines, line => line.Contains("A request is answered 503", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -125,8 +125,8 @@ public abstract class StoreTests : IAsyncLifetime
     [InlineData(DeliveryState.Failed)]
     public async Task An_end_is_not_overwritten_by_a_wait_that_is_told_late(DeliveryState end)
     {
-        await WriteAsync(Delivery(end, attempts: 2));
-        await WriteAsync(Delivery(DeliveryState.Retrying, attempts: 1));
+        await WriteAsync(Delivery(end, attempts: 2, at: DateTimeOffset.UnixEpoch.AddSeconds(1)));
+        await WriteAsync(Delivery(DeliveryState.Retrying, attempts: 1, at: DateTimeOffset.UnixEpoch));
 
         Assert.Equal(end, (await ReadAsync()).State);
     }

@@ -9,7 +9,7 @@ namespace Notify.Messaging.RabbitMq;
 /// <summary>
 /// Before the bus starts: (1) reaches the broker, (2) waits for its turn, since workers that start together must not see each other's lanes half made, (3) counts the lanes
 /// of each stage that the broker has, (4) where that is not the number set, refuses to start unless they are empty and idle, (5) deletes surplus ones, and (6) declares
-/// the queues of the way, so that a kill of the broker is survived as soon as this worker is ready. Once the bus consumes from its lanes, (7) the next worker has its turn.
+/// the queues of the way, so that a kill of the broker is survived as soon as this worker is ready. Once the bus consumes from its lanes, or cannot begin to, (7) the next worker has its turn.
 /// </summary>
 /// <remarks>With the number of lanes, most keys change theirs: what still lies in the old one could be overtaken.</remarks>
 internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, TimeProvider time, ILogger<LaneCheck> logger) : IHostedLifecycleService, IAsyncDisposable
@@ -21,8 +21,12 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
     // The workers of a broker that has just come back try to reach it every second.
     internal static readonly TimeSpan ReconnectedAfter = TimeSpan.FromSeconds(5);
 
+    // A bus may take for ever to start, as where a queue has no leader.
+    internal static readonly TimeSpan LongestTurn = TimeSpan.FromSeconds(30);
+
     private IConnection? _connection;
     private IAsyncDisposable? _turn;
+    private ITimer? _end;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -31,6 +35,7 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
         try
         {
             await CheckAsync(_connection, cancellationToken);
+            _end = time.CreateTimer(_ => _ = DisposeAsync().AsTask(), null, LongestTurn, Timeout.InfiniteTimeSpan);
         }
         catch (Exception exception)
         {
@@ -50,6 +55,11 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
     public async ValueTask DisposeAsync()
     {
         // (7)
+        if (Interlocked.Exchange(ref _end, null) is { } end)
+        {
+            await end.DisposeAsync();
+        }
+
         if (Interlocked.Exchange(ref _turn, null) is { } turn)
         {
             await turn.DisposeAsync();
@@ -72,7 +82,7 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
     private async Task CheckAsync(IConnection connection, CancellationToken cancellationToken)
     {
         // (2)
-        _turn = await QuorumQueues.TakeTurnAsync(connection, "notify-lane-check", time, cancellationToken);
+        _turn = await QuorumQueues.TakeTurnAsync(connection, "notify-lane-check", time, cancellationToken, LogWaits);
         foreach (var (stage, count) in lanes.Counts)
         {
             // (3)
@@ -169,6 +179,9 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
 
     [LoggerMessage(LogLevel.Warning, "RabbitMQ cannot be reached at {Address} ({Reason}); it is tried again every second")]
     private partial void LogUnreachable(RabbitMqAddress address, string reason);
+
+    [LoggerMessage(LogLevel.Information, "Another worker starts; this one looks at the lanes after it")]
+    private partial void LogWaits();
 
     [LoggerMessage(LogLevel.Information, "The lanes of {Stage} are empty and nobody works on them: their number changes from {Found} to {Wanted}")]
     private partial void LogChange(string stage, int found, int wanted);

@@ -59,9 +59,14 @@ internal static class QuorumQueues
     }
 
     /// <summary>Waits until no other connection has this turn; dispose of it to let the next one have it. It ends with the connection at the latest.</summary>
-    public static async Task<IAsyncDisposable> TakeTurnAsync(IConnection connection, string name, TimeProvider time, CancellationToken cancellationToken)
+    /// <param name="connection">To the broker.</param>
+    /// <param name="name">The turn's.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="waits">Is told, once, if another has it.</param>
+    public static async Task<IAsyncDisposable> TakeTurnAsync(IConnection connection, string name, TimeProvider time, CancellationToken cancellationToken, Action? waits = null)
     {
-        while (true)
+        for (var isFirst = true; ; isFirst = false)
         {
             // A refusal closes the channel.
             var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
@@ -74,6 +79,10 @@ internal static class QuorumQueues
             catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.ResourceLocked)
             {
                 await channel.DisposeAsync();
+                if (isFirst)
+                {
+                    waits?.Invoke();
+                }
             }
             catch
             {
