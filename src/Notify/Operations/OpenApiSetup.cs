@@ -43,6 +43,7 @@ internal static class OpenApiSetup
     {
         operation.Responses ??= [];
         operation.Responses.TryAdd("429", Problem("Too Many Requests"));
+        operation.Responses.TryAdd("503", Problem("Service Unavailable"));
         if (operation.RequestBody is not null)
         {
             operation.Responses.TryAdd("415", Problem("Unsupported Media Type"));

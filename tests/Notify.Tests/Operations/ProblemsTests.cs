@@ -109,6 +109,7 @@ public sealed class ProblemsTests
         Assert.StartsWith("0.", document.GetProperty("info").GetProperty("version").GetString(), StringComparison.Ordinal);
         var operations = document.GetProperty("paths").EnumerateObject().SelectMany(path => path.Value.EnumerateObject()).ToDictionary(operation => operation.Value.GetProperty("operationId").GetString()!, operation => operation.Value);
         Assert.All(operations.Values, operation => Assert.True(operation.GetProperty("responses").TryGetProperty("429", out _)));
+        Assert.All(operations.Values, operation => Assert.True(operation.GetProperty("responses").TryGetProperty("503", out _)));
         Assert.Equal(["GetVapidPublicKey", "PostReceipt"], operations.Where(operation => !operation.Value.TryGetProperty("security", out _)).Select(operation => operation.Key).Order(StringComparer.Ordinal));
         Assert.True(operations["ListSubscriptions"].GetProperty("responses").TryGetProperty("401", out _));
     }
