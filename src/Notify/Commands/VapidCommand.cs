@@ -48,14 +48,14 @@ internal static class VapidCommand
 
         if (VapidFaults.OfPair(vapid.PublicKey, vapid.PrivateKey) is { } fault)
         {
-            throw new UsageException($"The VAPID pair cannot be used: {fault}");
+            throw new UsageException($"The VAPID pair cannot be used (Notify__Vapid__PublicKey, Notify__Vapid__PrivateKey): {fault}");
         }
 
         foreach (var (index, previous) in vapid.Previous.Index())
         {
             if (VapidFaults.OfPair(previous.PublicKey ?? "", previous.PrivateKey ?? "") is { } previousFault)
             {
-                throw new UsageException($"The previous VAPID pair {index} cannot be used: {previousFault}");
+                throw new UsageException($"The previous VAPID pair {index} cannot be used (Notify__Vapid__Previous__{index}__PublicKey, __PrivateKey): {previousFault}");
             }
         }
 

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Notify.Deliveries;
 using Notify.Store;
+using Notify.Subscriptions;
 
 namespace Notify.Dashboard;
 
@@ -35,10 +36,14 @@ internal sealed class Timelines(NotifyDbContext db)
             [
                 .. subscriptions.Select(each => new UserSubscriptionView(
                     each.Row.Id, new Uri(each.Row.Endpoint).Authority, BrowserNames.Of(each.Row.UserAgent), each.Row.CreatedAt, each.Row.LastAcceptedAt,
-                    each.Row.LastAcceptedAt >= each.Row.FailingSince ? null : each.Row.FailingSince, each.Row.ExpirationTime, each.Waiting)),
+                    FailingSince(each.Row), each.Row.ExpirationTime, each.Waiting)),
             ],
             await EventsAsync(rows, cancellationToken));
     }
+
+    // What is noted is a minute too early, and may so be before there was anything to fail at.
+    private static DateTimeOffset? FailingSince(Subscription row) =>
+        row.LastAcceptedAt >= row.FailingSince ? null : row.FailingSince < row.CreatedAt ? row.CreatedAt : row.FailingSince;
 
     private async Task<IReadOnlyList<TimelineView>> EventsAsync(List<Delivery> rows, CancellationToken cancellationToken)
     {
