@@ -3,7 +3,7 @@ namespace Notify.Operations;
 /// <summary>Tells of requests that are answered 503, the first in a minute: while something is away, each would say the same.</summary>
 internal sealed partial class UnavailableLog(TimeProvider time, ILogger<UnavailableLog> logger)
 {
-    internal static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
     private long? _toldAt;
