@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Options;
@@ -20,6 +21,8 @@ public static partial class NotifyApplication
     private static readonly string[] AddressKeys = [WebHostDefaults.ServerUrlsKey, WebHostDefaults.HttpPortsKey, WebHostDefaults.HttpsPortsKey];
 
     internal const string DefaultUrl = "http://localhost:5080";
+
+    internal static readonly string Version = typeof(NotifyApplication).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     /// <summary>Builds the service from the usual configuration sources; the caller runs it.</summary>
     /// <param name="args">Configuration on the command line, as <c>--Section:Key=value</c>.</param>
@@ -53,7 +56,9 @@ public static partial class NotifyApplication
         builder.Services.AddNotifyAuthentication(builder.Configuration, builder.Environment);
         builder.Services.AddNotifyStore(builder.Configuration);
         builder.Services.AddNotifySubscriptions();
+        builder.Services.AddNotifyFanout();
         builder.Services.AddNotifySending();
+        builder.Services.AddNotifyDeliveries();
         builder.Services.AddNotifyHealth();
         builder.AddNotifyTelemetry();
         builder.Services.AddNotifyOpenApi();

@@ -20,7 +20,6 @@ internal sealed partial class IssuerEvents(TimeProvider time, ILogger<IssuerEven
     private long? _askedAt;
     private bool _isAway;
 
-    /// <inheritdoc />
     public override async Task MessageReceived(MessageReceivedContext context)
     {
         // Without an issuer there is no such document.
@@ -43,7 +42,6 @@ internal sealed partial class IssuerEvents(TimeProvider time, ILogger<IssuerEven
         }
     }
 
-    /// <inheritdoc />
     public override Task Challenge(JwtBearerChallengeContext context)
     {
         if (context.AuthenticateFailure is IssuerAwayException)

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Notify.Messaging;
 using Notify.Messaging.RabbitMq;
-using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
 namespace Notify.Commands;
@@ -11,10 +10,6 @@ internal static class ReplayCommand
 {
     private const int MostPeeked = 300;
     private const int MostReasons = 10;
-
-    private static readonly string[] Stages = [Queues.UserFanoutPart, Queues.UserFanoutBroadcast, Queues.SubscriptionSend];
-
-    private static readonly string[] SingleQueues = [Queues.UserFanout, Queues.SubscriptionExpired, Queues.DeliveryLog];
 
     public static Command Create()
     {
@@ -42,24 +37,22 @@ internal static class ReplayCommand
         var source = queue is null ? null : ErrorQueueReplay.SourceOf(queue);
         if (source is not null && !IsOfNotify(source))
         {
-            throw new UsageException($"'{queue}' is no queue that Notify keeps. It is one of {string.Join(", ", [.. SingleQueues, .. Stages])}, or one of the last three with a dash and a lane's number.");
+            throw new UsageException($"'{queue}' is no queue that Notify keeps. It is one of {string.Join(", ", [.. Queues.WithoutLanes, .. Queues.WithLanes])}, or one of the last three with a dash and a lane's number.");
         }
 
         var address = RabbitMqAddress.Parse(configuration.GetConnectionString(RabbitMqAddress.ConnectionName));
         try
         {
-            // A connection that is lost ends the command; it can be run again.
-            var factory = new ConnectionFactory { Uri = address.Nodes[0], AutomaticRecoveryEnabled = false };
-            await using var connection = await factory.CreateConnectionAsync(address.Endpoints, cancellationToken);
+            await using var connection = await address.ConnectAsync(cancellationToken);
 
             // As many as the broker has, not as are set here: the workers go by them.
             var lanes = new Dictionary<string, int>();
-            foreach (var stage in Stages)
+            foreach (var stage in Queues.WithLanes)
             {
                 lanes[stage] = (await LaneCheck.FindAsync(connection, stage, cancellationToken)).Count;
             }
 
-            IEnumerable<string> sources = source is null ? [.. SingleQueues, .. Stages.SelectMany(QueuesOf)] : lanes.ContainsKey(source) ? QueuesOf(source) : [source];
+            IEnumerable<string> sources = source is null ? [.. Queues.WithoutLanes, .. Queues.WithLanes.SelectMany(QueuesOf)] : lanes.ContainsKey(source) ? QueuesOf(source) : [source];
             var errors = await ErrorQueueReplay.FindAsync(connection, sources, lanes, cancellationToken);
             if (errors.Count == 0)
             {
@@ -85,7 +78,7 @@ internal static class ReplayCommand
         }
         catch (BrokerUnreachableException)
         {
-            throw new UsageException($"RabbitMQ cannot be reached at {address}, or refuses the user or the virtual host. Set ConnectionStrings__RabbitMq, or start the broker.");
+            throw new UsageException(address.CannotBeReached);
         }
         catch (Exception exception) when (exception is RabbitMQClientException or TimeoutException)
         {
@@ -94,7 +87,7 @@ internal static class ReplayCommand
     }
 
     private static bool IsOfNotify(string queue) =>
-        SingleQueues.Contains(queue) || Stages.Any(stage => queue == stage || Enumerable.Range(0, LaneCheck.MostLanes).Any(lane => queue == Lanes.QueueOf(stage, lane)));
+        Queues.WithoutLanes.Contains(queue) || Queues.WithLanes.Any(stage => queue == stage || Enumerable.Range(0, LaneCheck.MostLanes).Any(lane => queue == Lanes.QueueOf(stage, lane)));
 
     private static async Task ListAsync(ErrorQueueReplay error, CancellationToken cancellationToken)
     {

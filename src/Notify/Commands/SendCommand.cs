@@ -46,7 +46,7 @@ internal static class SendCommand
     {
         if (Fanout.MessageRules.Check(message) is { Count: > 0 } faults)
         {
-            throw new UsageException("The message is not valid. " + string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")));
+            throw new UsageException("The message is not valid. " + Fanout.MessageRules.TextOf(faults));
         }
 
         new SettingsSection(NotifyOptions.Section, typeof(NotifyOptions)).ThrowIfUnreadable(builder.Configuration);
@@ -79,7 +79,7 @@ internal static class SendCommand
         }
         catch (Exception exception) when (exception is OperationCanceledException or MassTransitException && !cancellationToken.IsCancellationRequested)
         {
-            throw new UsageException($"RabbitMQ cannot be reached at {address}, or refuses the user or the virtual host. Set ConnectionStrings__RabbitMq, or start the broker.");
+            throw new UsageException(address.CannotBeReached);
         }
         finally
         {

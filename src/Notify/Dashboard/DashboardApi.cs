@@ -14,13 +14,6 @@ internal static class DashboardApi
 {
     private const string Page = "/dashboard";
 
-    public static IServiceCollection AddNotifyDashboard(this IServiceCollection services) => services
-        .AddSingleton<WorkerMeter>()
-        .AddSingleton<Backlog>()
-        .AddScoped<Timelines>()
-        .AddHostedService(provider => provider.GetRequiredService<Backlog>())
-        .AddHostedService<WorkerReporter>();
-
     /// <summary>Serves the page under a name without an ending.</summary>
     public static void UseNotifyDashboard(this IApplicationBuilder app) => app.Use((context, next) =>
     {

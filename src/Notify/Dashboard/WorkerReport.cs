@@ -39,9 +39,6 @@ public sealed record WorkerReport
     /// <summary>How long the oldest of them has been, in seconds.</summary>
     public double OldestInHandSeconds { get; init; }
 
-    /// <summary>Pushes in mailboxes that are not begun, on the in-memory bus.</summary>
-    public int PushesInMailboxes { get; init; }
-
     /// <summary>Events taken in meanwhile.</summary>
     public long MessagesFannedOut { get; init; }
 

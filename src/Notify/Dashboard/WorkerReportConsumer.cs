@@ -3,9 +3,8 @@ using MassTransit;
 namespace Notify.Dashboard;
 
 /// <summary>Hears how each worker does.</summary>
-public sealed class WorkerReportConsumer(Workers workers) : IConsumer<WorkerReport>
+internal sealed class WorkerReportConsumer(Workers workers) : IConsumer<WorkerReport>
 {
-    /// <inheritdoc />
     public Task Consume(ConsumeContext<WorkerReport> context)
     {
         workers.Note(context.Message);
@@ -14,8 +13,7 @@ public sealed class WorkerReportConsumer(Workers workers) : IConsumer<WorkerRepo
 }
 
 /// <summary>Queue <c>worker-report</c>, of which every worker has its own.</summary>
-public sealed class WorkerReportConsumerDefinition : ConsumerDefinition<WorkerReportConsumer>
+internal sealed class WorkerReportConsumerDefinition : ConsumerDefinition<WorkerReportConsumer>
 {
-    /// <summary>Names the queue.</summary>
     public WorkerReportConsumerDefinition() => EndpointName = Messaging.Queues.WorkerReport;
 }

@@ -1,25 +1,20 @@
-using System.Reflection;
 using MassTransit;
-using Notify.Messaging.InMemory;
 using Notify.Telemetry;
 
 namespace Notify.Dashboard;
 
 /// <summary>Tells all workers every two seconds how this one does.</summary>
 internal sealed partial class WorkerReporter(
-    WorkerMeter meter, NotifyMetrics metrics, MailboxPushSender mailboxes, IBus bus, TimeProvider time, ILogger<WorkerReporter> logger) : BackgroundService
+    WorkerMeter meter, NotifyMetrics metrics, IBus bus, TimeProvider time, ILogger<WorkerReporter> logger) : BackgroundService
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
-
-    private static readonly string Version =
-        typeof(WorkerReporter).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "";
 
     private readonly WorkerReport _worker = new()
     {
         WorkerId = Guid.NewGuid(),
         Host = Environment.MachineName,
         ProcessId = Environment.ProcessId,
-        Version = Version,
+        Version = NotifyApplication.Version,
         StartedAt = time.GetUtcNow(),
         At = time.GetUtcNow(),
         Seconds = 0,
@@ -40,7 +35,6 @@ internal sealed partial class WorkerReporter(
                 ProcessorSeconds = (used - processor).TotalSeconds,
                 PushesInHand = metrics.InHand.Count,
                 OldestInHandSeconds = metrics.InHand.Oldest.TotalSeconds,
-                PushesInMailboxes = mailboxes.Waiting,
                 Failures = metrics.RecentFailures.Take(),
             };
             (last, processor) = (now, used);

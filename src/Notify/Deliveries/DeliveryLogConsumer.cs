@@ -9,11 +9,10 @@ using Notify.Telemetry;
 namespace Notify.Deliveries;
 
 /// <summary>Writes down what became of each push, in batches and off the way of the pushes themselves; of acceptances and waits only those that <see cref="DeliveryReports"/> could not write.</summary>
-public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing ageing, NotifyMetrics metrics, IOptions<DeliveryLogOptions> options, TimeProvider time) :
+internal sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing ageing, NotifyMetrics metrics, IOptions<DeliveryLogOptions> options, TimeProvider time) :
     IConsumer<Batch<ReportedPushes>>, IConsumer<Batch<PushFailed>>, IConsumer<Batch<Fault<SendPush>>>,
     IConsumer<Batch<PushDisplayed>>, IConsumer<Batch<PushClicked>>
 {
-    /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<ReportedPushes>> context)
     {
         var messages = context.Message.Select(message => message.Message).ToList();
@@ -28,7 +27,6 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
         }
     }
 
-    /// <inheritdoc />
     public async Task Consume(ConsumeContext<Batch<PushFailed>> context)
     {
         await WriteAsync(Rows(context, push => new Delivery
@@ -57,12 +55,10 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
             UpdatedAt = new DateTimeOffset(DateTime.SpecifyKind(fault.Timestamp, DateTimeKind.Utc)),
         }), context.CancellationToken);
 
-    /// <inheritdoc />
     public Task Consume(ConsumeContext<Batch<PushDisplayed>> context) => WriteAsync(
         [.. context.Message.Select(push => new Receipt { MessageId = push.Message.MessageId, SubscriptionId = push.Message.SubscriptionId, Kind = ReceiptKind.Displayed, At = push.Message.At })],
         context.CancellationToken);
 
-    /// <inheritdoc />
     public Task Consume(ConsumeContext<Batch<PushClicked>> context) => WriteAsync(
         [.. context.Message.Select(push => new Receipt { MessageId = push.Message.MessageId, SubscriptionId = push.Message.SubscriptionId, Kind = ReceiptKind.Clicked, Action = push.Message.Action, At = push.Message.At })],
         context.CancellationToken);
@@ -84,15 +80,13 @@ public sealed class DeliveryLogConsumer(NotifyDbContext db, SubscriptionAgeing a
 }
 
 /// <summary>Queue <c>delivery-log</c>.</summary>
-public sealed class DeliveryLogConsumerDefinition : ConsumerDefinition<DeliveryLogConsumer>
+internal sealed class DeliveryLogConsumerDefinition : ConsumerDefinition<DeliveryLogConsumer>
 {
     /// <summary>Rows written at once.</summary>
     internal const int BatchSize = 500;
 
-    /// <summary>Names the queue.</summary>
     public DeliveryLogConsumerDefinition() => EndpointName = Queues.DeliveryLog;
 
-    /// <inheritdoc />
     protected override void ConfigureConsumer(
         IReceiveEndpointConfigurator endpointConfigurator,
         IConsumerConfigurator<DeliveryLogConsumer> consumerConfigurator,

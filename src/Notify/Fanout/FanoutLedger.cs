@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Notify.Messaging;
-using Notify.Sending;
 using Notify.Store;
 
 namespace Notify.Fanout;
@@ -108,7 +107,7 @@ public sealed partial class FanoutLedger : IAsyncDisposable
         var isFirstTry = true;
         try
         {
-            await (_isInMemory ? _outage.WaitOutAsync(() => Patience.TryAsync(_time, AddAsync, StoreAway.IsSaidBy)) : Patience.TryAsync(_time, AddAsync));
+            await (_isInMemory ? _outage.InsistAsync(AddAsync) : _outage.TryAsync(AddAsync));
         }
         catch (Exception exception)
         {

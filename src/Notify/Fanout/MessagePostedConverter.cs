@@ -19,7 +19,6 @@ internal sealed class MessagePostedConverter(JsonSerializerOptions options) : Js
     /// <summary>These options with this way to read an event.</summary>
     public static JsonSerializerOptions AddedTo(JsonSerializerOptions options) => Before(options, new MessagePostedConverter(options));
 
-    /// <inheritdoc />
     public override MessagePosted? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         try
@@ -32,7 +31,6 @@ internal sealed class MessagePostedConverter(JsonSerializerOptions options) : Js
         }
     }
 
-    /// <inheritdoc />
     public override void Write(Utf8JsonWriter writer, MessagePosted value, JsonSerializerOptions options) => JsonSerializer.Serialize(writer, value, _options);
 
     private static JsonSerializerOptions Before(JsonSerializerOptions options, JsonConverter converter)

@@ -31,6 +31,7 @@ public static class MessageRules
         Rule(message.RecipientIds is { Count: > 0 }, "recipientIds", "Name at least one recipient.");
         Rule(message.RecipientIds is null or { Count: <= MessagePosted.MaxRecipients }, "recipientIds", $"Name at most {MessagePosted.MaxRecipients:N0} recipients; publish a larger audience as several events.");
         Rule(message.RecipientIds is null || message.RecipientIds.All(Policies.IsUserId), "recipientIds", $"Every recipient is a user id of 1 to {MaxIdLength} characters, none a control character, and no space at either end.");
+        Rule(message.AuthorId is null || message.AuthorId.AsSpan().Trim().Length == message.AuthorId.Length, "authorId", "No space at either end: it would not be the recipient that it means, who would be notified.");
         Rule(!string.IsNullOrWhiteSpace(message.Title) && message.Title.Length <= MaxTitleLength, "title", $"Give a title of 1 to {MaxTitleLength} characters, not blanks alone.");
         Rule(message.Body is null or { Length: <= MaxBodyLength }, "body", $"A body has at most {MaxBodyLength:N0} characters.");
         Rule(message.ConversationId is null or { Length: <= MaxIdLength }, "conversationId", $"At most {MaxIdLength} characters.");
@@ -39,6 +40,7 @@ public static class MessageRules
         Rule(IsUrl(message.Icon), "icon", UrlRule);
         Rule(IsUrl(message.Image), "image", UrlRule);
         Rule(message.Actions is null || message.Actions.All(IsAction), "actions", $"Every action has an action and a title of 1 to {MaxIdLength} characters; its url and icon follow the rule of url.");
+        Rule(message.Actions is null || message.Actions.Select(action => action?.Action).Distinct(StringComparer.Ordinal).Count() == message.Actions.Count, "actions", "Every action has a name of its own: by it the click is known.");
         Rule(message.AppBadge is null or >= 0, "appBadge", "A whole number, 0 or more.");
         Rule(!(message.Silent && message.Renotify), "silent", "A notification that is silent cannot alert anew: set silent or renotify, not both.");
         Rule(message.Urgency is null || Urgencies.Contains(message.Urgency), "urgency", $"One of {string.Join(", ", Urgencies)}.");
@@ -51,13 +53,16 @@ public static class MessageRules
         return faults;
     }
 
+    /// <summary>All the faults, each with its member, in one text.</summary>
+    public static string TextOf(IReadOnlyDictionary<string, string> faults) => string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}"));
+
     /// <exception cref="InvalidMessageException">The event has faults; the message names them all.</exception>
     internal static void ThrowIfInvalid(MessagePosted message)
     {
         var faults = Check(message);
         if (faults.Count > 0)
         {
-            throw new InvalidMessageException("MessagePosted is not valid. " + string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")));
+            throw new InvalidMessageException("MessagePosted is not valid. " + TextOf(faults));
         }
     }
 

@@ -53,7 +53,7 @@ internal static class MessagesApi
 
         if (MessageRules.Check(message) is { Count: > 0 } faults)
         {
-            return Problems.Of(StatusCodes.Status400BadRequest, "invalid_message", string.Join(" ", faults.Select(fault => $"{fault.Key}: {fault.Value}")), faults);
+            return Problems.Of(StatusCodes.Status400BadRequest, "invalid_message", MessageRules.TextOf(faults), faults);
         }
 
         // Should its queue be gone, it is an error rather than a message lost.

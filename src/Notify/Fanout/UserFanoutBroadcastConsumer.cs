@@ -6,19 +6,16 @@ namespace Notify.Fanout;
 /// <summary>
 /// Fans out a part of a broadcast, as <see cref="UserFanoutPartConsumer"/> does one of another audience: in lanes of their own, so that nobody's events wait behind a hundred of them.
 /// </summary>
-public sealed class UserFanoutBroadcastConsumer(UserFanoutPartConsumer parts) : IConsumer<UserFanoutPart>
+internal sealed class UserFanoutBroadcastConsumer(UserFanoutPartConsumer parts) : IConsumer<UserFanoutPart>
 {
-    /// <inheritdoc />
     public Task Consume(ConsumeContext<UserFanoutPart> context) => parts.Consume(context);
 }
 
 /// <summary>Queue <c>user-fanout-broadcast</c>.</summary>
-public sealed class UserFanoutBroadcastConsumerDefinition : ConsumerDefinition<UserFanoutBroadcastConsumer>
+internal sealed class UserFanoutBroadcastConsumerDefinition : ConsumerDefinition<UserFanoutBroadcastConsumer>
 {
-    /// <summary>Names the queue.</summary>
     public UserFanoutBroadcastConsumerDefinition() => EndpointName = Queues.UserFanoutBroadcast;
 
-    /// <inheritdoc />
     protected override void ConfigureConsumer(
         IReceiveEndpointConfigurator endpointConfigurator,
         IConsumerConfigurator<UserFanoutBroadcastConsumer> consumerConfigurator,

@@ -15,16 +15,12 @@ namespace Notify.Fanout;
 /// Of a conversation one event at a time, in the order of the queue; that is cheap, since the work that grows with the audience is in the parts. The id is
 /// remembered last: where that fails on RabbitMQ, or a crash comes before it, the parts are sent again, and each of them is known; a crash after it has lost nothing.
 /// </remarks>
-public sealed partial class UserFanoutConsumer(
+internal sealed partial class UserFanoutConsumer(
     FanoutLedger ledger, Lanes lanes, NotifyMetrics metrics, IOptions<FanoutOptions> options, TimeProvider time, ILogger<UserFanoutConsumer> logger) : IConsumer<MessagePosted>
 {
     // Of a broadcast, whose parts keep no order: while it is cut up it holds up what comes behind.
     private const int MostAtOnce = 25;
 
-    // A TTL of 0 means now or never; the way through the bus is granted this much.
-    private static readonly TimeSpan NowOrNever = TimeSpan.FromSeconds(30);
-
-    /// <inheritdoc />
     /// <exception cref="InvalidMessageException">The event is faulty; it goes to <c>user-fanout_error</c>.</exception>
     public async Task Consume(ConsumeContext<MessagePosted> context)
     {
@@ -47,7 +43,7 @@ public sealed partial class UserFanoutConsumer(
 
         // (3)
         var ttl = message.TtlSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : options.Value.DefaultTtl;
-        DateTimeOffset? published = context.SentTime is { } sent ? PublishedAt(sent, now) : null;
+        DateTimeOffset? published = context.SentTime is { } sent ? EventTime.PublishedAt(sent, now) : null;
         var part = new UserFanoutPart
         {
             MessageId = messageId,
@@ -57,7 +53,7 @@ public sealed partial class UserFanoutConsumer(
             Topic = PushTopic.From(PushPayload.TagOf(message)),
             Urgency = message.Urgency ?? "normal",
             TtlSeconds = (int)ttl.TotalSeconds,
-            ExpiresAt = (published ?? now) + (ttl > TimeSpan.Zero ? ttl : NowOrNever),
+            ExpiresAt = EventTime.ExpiryOf(published ?? now, ttl),
         };
 
         // (4)
@@ -86,17 +82,6 @@ public sealed partial class UserFanoutConsumer(
         await endpoint.Send(part, send => send.RequireQueue(), context.CancellationToken);
     }
 
-    /// <summary>When the event of a push was published.</summary>
-    internal static DateTimeOffset PublishedAt(SendPush push) => push.ExpiresAt - (push.TtlSeconds > 0 ? TimeSpan.FromSeconds(push.TtlSeconds) : NowOrNever);
-
-    /// <summary>When an event was published that was sent then; not after <paramref name="now"/>, for a publisher whose clock is ahead must not have its pushes outlive their TTL.</summary>
-    internal static DateTimeOffset PublishedAt(DateTime sent, DateTimeOffset now)
-    {
-        // One that was written with an offset is read as this machine's own time; what MassTransit writes is universal, whether or not it says so.
-        var published = new DateTimeOffset(sent.Kind == DateTimeKind.Local ? sent.ToUniversalTime() : DateTime.SpecifyKind(sent, DateTimeKind.Utc));
-        return published < now ? published : now;
-    }
-
     internal static string OrderKeyOf(MessagePosted message) => message.ConversationId ?? message.MessageId.ToString();
 
     [LoggerMessage(LogLevel.Information, "Message {MessageId} was fanned out before; this publication of it is dropped")]
@@ -104,12 +89,10 @@ public sealed partial class UserFanoutConsumer(
 }
 
 /// <summary>Queue <c>user-fanout</c>.</summary>
-public sealed class UserFanoutConsumerDefinition : ConsumerDefinition<UserFanoutConsumer>
+internal sealed class UserFanoutConsumerDefinition : ConsumerDefinition<UserFanoutConsumer>
 {
-    /// <summary>Names the queue.</summary>
     public UserFanoutConsumerDefinition() => EndpointName = Queues.UserFanout;
 
-    /// <inheritdoc />
     protected override void ConfigureConsumer(
         IReceiveEndpointConfigurator endpointConfigurator,
         IConsumerConfigurator<UserFanoutConsumer> consumerConfigurator,

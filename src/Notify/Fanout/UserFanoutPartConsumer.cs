@@ -13,12 +13,11 @@ namespace Notify.Fanout;
 /// <remarks>Of a conversation one part at a time, in the order of the queue, so that pushes for one subscription are sent in the order of their events.
 /// Within a part there is one push for a subscription, so those go at once. The part is remembered last: a crash before that fans it out again, a crash after it has lost
 /// nothing. What was sent is not sent again because it could not be remembered.</remarks>
-public sealed partial class UserFanoutPartConsumer(
+internal sealed partial class UserFanoutPartConsumer(
     FanoutLedger ledger, SubscriptionCache subscriptions, PushSender sender, NotifyMetrics metrics, TimeProvider time, ILogger<UserFanoutPartConsumer> logger) : IConsumer<UserFanoutPart>
 {
     private const int MostAtOnce = 500;
 
-    /// <inheritdoc />
     public async Task Consume(ConsumeContext<UserFanoutPart> context)
     {
         var part = context.Message;
@@ -66,12 +65,10 @@ public sealed partial class UserFanoutPartConsumer(
 }
 
 /// <summary>Queue <c>user-fanout-part</c>.</summary>
-public sealed class UserFanoutPartConsumerDefinition : ConsumerDefinition<UserFanoutPartConsumer>
+internal sealed class UserFanoutPartConsumerDefinition : ConsumerDefinition<UserFanoutPartConsumer>
 {
-    /// <summary>Names the queue.</summary>
     public UserFanoutPartConsumerDefinition() => EndpointName = Queues.UserFanoutPart;
 
-    /// <inheritdoc />
     protected override void ConfigureConsumer(
         IReceiveEndpointConfigurator endpointConfigurator,
         IConsumerConfigurator<UserFanoutPartConsumer> consumerConfigurator,

@@ -1,7 +1,5 @@
 using MassTransit;
-using Notify.Contracts;
 using Notify.Messaging.RabbitMq;
-using Notify.Messaging.RabbitMq.Delays;
 
 namespace Notify.Messaging;
 
@@ -31,20 +29,5 @@ internal static class EndpointOrder
         {
             endpoint.ConcurrentMessageLimit = 1;
         }
-    }
-
-    /// <summary>Handles a subscription's pushes one at a time, in the order in which they were sent, and those of many subscriptions at once.</summary>
-    /// <param name="lane">The receive endpoint; in memory they do not come by one.</param>
-    /// <param name="consumer">Its consumer.</param>
-    /// <param name="context">The services.</param>
-    /// <param name="concurrency">Pushes in flight at once to one push service in this process.</param>
-    public static void OneAtATimeForEachSubscription<TConsumer>(
-        this IRabbitMqReceiveEndpointConfigurator lane, IConsumerConfigurator<TConsumer> consumer, IRegistrationContext context, int concurrency)
-        where TConsumer : class
-    {
-        // A push service that has all its places taken leaves room for the others, and for those that wait for an earlier one of their subscription.
-        lane.UseLane<SendPush>(context, push => push.SubscriptionId.ToString(), prefetch: 4 * concurrency);
-        lane.UseDelayQueues(context.GetRequiredService<TimeProvider>());
-        consumer.StopBetweenTries(context);
     }
 }

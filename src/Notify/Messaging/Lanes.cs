@@ -15,12 +15,11 @@ namespace Notify.Messaging;
 public sealed class Lanes(IOptions<NotifyOptions> options, IOptions<FanoutOptions> fanout, IOptions<SendingOptions> sending)
 {
     /// <summary>The stages that have lanes, with the number of them.</summary>
-    public IReadOnlyDictionary<string, int> Counts { get; } = new Dictionary<string, int>
-    {
-        [Queues.UserFanoutPart] = fanout.Value.Partitions,
-        [Queues.UserFanoutBroadcast] = fanout.Value.Partitions,
-        [Queues.SubscriptionSend] = sending.Value.Partitions,
-    };
+    public IReadOnlyDictionary<string, int> Counts { get; } = Queues.WithLanes.ToDictionary(
+        stage => stage, stage => stage == Queues.SubscriptionSend ? sending.Value.Partitions : fanout.Value.Partitions);
+
+    /// <summary>The queues of all lanes of all stages.</summary>
+    internal IEnumerable<string> All => Counts.SelectMany(stage => Enumerable.Range(0, stage.Value), (stage, lane) => QueueOf(stage.Key, lane));
 
     /// <summary>The queue of one lane.</summary>
     public static string QueueOf(string stage, int lane) => $"{stage}-{lane}";

@@ -7,7 +7,6 @@ using Notify.Fanout;
 using Notify.Messaging.InMemory;
 using Notify.Messaging.Outbox;
 using Notify.Messaging.RabbitMq;
-using Notify.Sending;
 using Notify.Store;
 using Notify.Subscriptions;
 using Notify.Telemetry;
@@ -22,12 +21,7 @@ public static class MessagingSetup
     {
         bus.AddMetrics();
         bus.TryAddSingleton<NotifyMetrics>();
-        bus.TryAddSingleton<Workers>();
-        bus.TryAddSingleton<OneAtATime>();
         bus.TryAddSingleton<Lanes>();
-        bus.TryAddSingleton<FanoutLedger>();
-        bus.TryAddSingleton<DeliveryReports>();
-        bus.TryAddSingleton<SendStage>();
         bus.TryAddSingleton<MailboxPushSender>();
         bus.TryAddSingleton<PushSender>(provider => provider.GetRequiredService<MailboxPushSender>());
 
@@ -78,12 +72,19 @@ public static class MessagingSetup
     /// <summary>Adds the outbox of the store, for the service's bus and for a test harness alike.</summary>
     internal static void AddNotifyOutbox(this IBusRegistrationConfigurator bus, StoreKind store) => bus.AddEntityFrameworkOutbox<NotifyDbContext>(outbox =>
     {
-        _ = store switch
+        switch (store)
         {
-            StoreKind.PostgreSql => outbox.UsePostgres(),
-            StoreKind.SqlServer => outbox.UseSqlServer(),
-            _ => outbox.UseSqlite(),
-        };
+            case StoreKind.PostgreSql:
+                outbox.UsePostgres();
+                break;
+            case StoreKind.SqlServer:
+                outbox.UseSqlServer();
+                break;
+            default:
+                outbox.UseSqlite();
+                break;
+        }
+
         outbox.UseBusOutbox();
     });
 

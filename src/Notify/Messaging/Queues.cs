@@ -26,4 +26,10 @@ public static class Queues
 
     /// <summary>Takes <see cref="Dashboard.WorkerReport"/>; on RabbitMQ a queue for each worker.</summary>
     public const string WorkerReport = "worker-report";
+
+    /// <summary>The stages that have a queue for each lane.</summary>
+    internal static readonly string[] WithLanes = [UserFanoutPart, UserFanoutBroadcast, SubscriptionSend];
+
+    /// <summary>The others of the way that every worker shares.</summary>
+    internal static readonly string[] WithoutLanes = [UserFanout, SubscriptionExpired, DeliveryLog];
 }

@@ -8,6 +8,7 @@ namespace Notify.Messaging;
 /// <summary>
 /// Retry policies that several endpoints share, in place, so that order holds: while the database is away for as long as it takes, everything else five more times over about
 /// ten seconds, then it is given up: on RabbitMQ to the <c>_error</c> queue. What a push service answers is no exception and never comes here.
+/// docs/architecture.md has all who try again.
 /// </summary>
 internal static class Retries
 {

@@ -109,7 +109,7 @@ public sealed partial class SendStage(
         switch (outcome)
         {
             case PushOutcome.Accepted:
-                metrics.Accepted(target.Push.Endpoint.Authority, time.GetUtcNow() - UserFanoutConsumer.PublishedAt(push));
+                metrics.Accepted(target.Push.Endpoint.Authority, time.GetUtcNow() - EventTime.PublishedAt(push));
                 await ReportAcceptanceAsync(work, new PushAccepted(push.SubscriptionId, push.UserId, push.MessageId, work.Attempts, outcome.Status, null, time.GetUtcNow()), subscription!.LastAcceptedAt);
                 await AdvanceAsync(work);
                 break;

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using Notify.Deliveries;
 using Notify.WebPush;
 
 namespace Notify.Sending;
@@ -12,8 +11,8 @@ internal static class SendingSetup
 
     public static IServiceCollection AddNotifySending(this IServiceCollection services)
     {
-        services.AddSingleton<PushServiceAllowList>().AddSingleton<PublicAddresses>().AddSingleton<PushServiceGates>().AddSingleton<PushPoster>();
-        services.AddSingleton<VapidKeyRing>().AddSingleton<RetrySchedule>().AddSingleton<WaitingLines>().AddSingleton<ReceiptTokens>();
+        services.AddSingleton<PushServiceAllowList>().AddSingleton<PublicAddresses>().AddSingleton<PushServiceGates>().AddSingleton<PushPoster>().AddSingleton<SendStage>();
+        services.AddSingleton<VapidKeyRing>().AddSingleton<RetrySchedule>().AddSingleton<WaitingLines>();
         services.AddSingleton(provider => new VapidTokens(
             provider.GetRequiredService<IOptions<VapidOptions>>().Value.Subject is { Length: > 0 } subject ? subject : DevelopmentSubject,
             provider.GetRequiredService<TimeProvider>()));

@@ -3,13 +3,13 @@ using Microsoft.Extensions.Options;
 using Notify.Contracts;
 using Notify.Messaging;
 using Notify.Messaging.RabbitMq;
+using Notify.Messaging.RabbitMq.Delays;
 
 namespace Notify.Sending;
 
 /// <summary>On RabbitMQ: brings the commands of a lane to the <see cref="SendStage"/>.</summary>
 internal sealed class SubscriptionSendConsumer(SendStage stage, ListenedEvents<PushAccepted> acceptances, ListenedEvents<PushDeferred> waits) : IConsumer<SendPush>
 {
-    /// <inheritdoc />
     public Task Consume(ConsumeContext<SendPush> context) => stage.HandleAsync(new Consumed(context, acceptances, waits));
 
     private sealed class Consumed(ConsumeContext<SendPush> context, ListenedEvents<PushAccepted> acceptances, ListenedEvents<PushDeferred> waits) : PushInHand
@@ -48,21 +48,24 @@ internal sealed class SubscriptionSendConsumerDefinition : ConsumerDefinition<Su
 {
     private readonly IOptions<SendingOptions> _options;
 
-    /// <summary>Names the queue.</summary>
     public SubscriptionSendConsumerDefinition(IOptions<SendingOptions> options)
     {
         _options = options;
         EndpointName = Queues.SubscriptionSend;
     }
 
-    /// <inheritdoc />
     protected override void ConfigureConsumer(
         IReceiveEndpointConfigurator endpointConfigurator,
         IConsumerConfigurator<SubscriptionSendConsumer> consumerConfigurator,
         IRegistrationContext context)
     {
         endpointConfigurator.ConfigureConsumeTopology = false;
-        ((IRabbitMqReceiveEndpointConfigurator)endpointConfigurator).OneAtATimeForEachSubscription(consumerConfigurator, context, _options.Value.Concurrency);
+
+        // A push service that has all its places taken leaves room for the others, and for those that wait for an earlier one of their subscription.
+        var lane = (IRabbitMqReceiveEndpointConfigurator)endpointConfigurator;
+        lane.UseLane<SendPush>(context, push => push.SubscriptionId.ToString(), prefetch: 4 * _options.Value.Concurrency);
+        lane.UseDelayQueues(context.GetRequiredService<TimeProvider>());
+        consumerConfigurator.StopBetweenTries(context);
 
         // Exceptions are retried in place, in turn; a push service's answer is redelivered by the consumer, which knows the line.
         endpointConfigurator.UseDelayedRedelivery(redelivery => redelivery.None());

@@ -13,13 +13,12 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
     private const int MostAtOnce = 256;
 
     private readonly IDbContextFactory<NotifyDbContext> _store;
-    private readonly TimeProvider _time;
     private readonly StoreOutage _outage;
     private readonly Gathering<Write> _writes;
 
-    public WaitingLineWriter(IDbContextFactory<NotifyDbContext> store, TimeProvider time, StoreOutage outage)
+    public WaitingLineWriter(IDbContextFactory<NotifyDbContext> store, StoreOutage outage)
     {
-        (_store, _time, _outage) = (store, time, outage);
+        (_store, _outage) = (store, outage);
         _writes = new Gathering<Write>(MostAtOnce, WriteAsync);
     }
 
@@ -50,13 +49,13 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
 
     private async Task WriteBatchAsync(IReadOnlyList<Write> batch)
     {
-        var failure = await FailureOfAsync(batch, patiently: true);
+        var failure = await FailureOfAsync(batch, insistently: true);
         if (failure is not null && batch.Count > 1 && await IsThereAsync())
         {
             // One at a time, so that only the one at fault fails.
             foreach (var write in batch)
             {
-                Tell(write, await FailureOfAsync([write], patiently: false));
+                Tell(write, await FailureOfAsync([write], insistently: false));
             }
 
             return;
@@ -90,11 +89,11 @@ internal sealed class WaitingLineWriter : IAsyncDisposable
         return await db.Database.CanConnectAsync();
     }
 
-    private async Task<WaitingLineException?> FailureOfAsync(IReadOnlyList<Write> batch, bool patiently)
+    private async Task<WaitingLineException?> FailureOfAsync(IReadOnlyList<Write> batch, bool insistently)
     {
         try
         {
-            await (patiently ? WaitingLineException.PatientlyAsync(_time, _outage, () => CommitAsync(batch)) : CommitAsync(batch));
+            await (insistently ? WaitingLineException.InsistAsync(_outage, () => CommitAsync(batch)) : CommitAsync(batch));
             return null;
         }
         catch (Exception exception)

@@ -16,7 +16,7 @@ namespace Notify.Sending;
 /// <para>The store alone knows the lines, so that any worker may carry on where another was killed or lost the subscription's lane. A row is written before its
 /// message is taken off the queue, and the rows that follow a push are sent before it is taken out of the line: a crash in between repeats a push but never
 /// loses or overtakes one.</para>
-/// <para>Calls for one subscription never overlap: its pushes are handled one at a time (<see cref="Messaging.EndpointOrder"/>).</para>
+/// <para>Calls for one subscription never overlap: its pushes are handled one at a time (<see cref="Messaging.RabbitMq.OneAtATime"/>, <see cref="Messaging.InMemory.MailboxPushSender"/>).</para>
 /// </remarks>
 public sealed class WaitingLines : IAsyncDisposable
 {
@@ -38,7 +38,7 @@ public sealed class WaitingLines : IAsyncDisposable
     public WaitingLines(IDbContextFactory<NotifyDbContext> store, TimeProvider time, ILogger<WaitingLines> logger)
     {
         (_store, _time, _outage) = (store, time, new StoreOutage(time, logger));
-        (_reader, _writer) = (new SubscriptionStateReader(store, _outage), new WaitingLineWriter(store, time, _outage));
+        (_reader, _writer) = (new SubscriptionStateReader(store, _outage), new WaitingLineWriter(store, _outage));
     }
 
     /// <summary>Says what a push that came from the bus is to do, and puts it at the end of the line where others wait.</summary>
@@ -305,7 +305,7 @@ public sealed class WaitingLines : IAsyncDisposable
     }
 
     // As the log has it: the worker that knew is gone.
-    private Task<PushAccepted> AcceptanceOfAsync(SendPush push) => WaitingLineException.PatientlyAsync(_time, _outage, async () =>
+    private Task<PushAccepted> AcceptanceOfAsync(SendPush push) => WaitingLineException.InsistAsync(_outage, async () =>
     {
         await using var db = await _store.CreateDbContextAsync();
         var accepted = await db.Deliveries.AsNoTracking().SingleOrDefaultAsync(delivery => delivery.MessageId == push.MessageId && delivery.SubscriptionId == push.SubscriptionId);
@@ -314,7 +314,7 @@ public sealed class WaitingLines : IAsyncDisposable
 
     // One that came later may have been published earlier, when it is replayed; be stale; or be for the subscription's owner before.
     private bool Supersedes(SendPush newer, SendPush older) =>
-        newer.UserId == older.UserId && newer.ExpiresAt > _time.GetUtcNow() && UserFanoutConsumer.PublishedAt(newer) >= UserFanoutConsumer.PublishedAt(older);
+        newer.UserId == older.UserId && newer.ExpiresAt > _time.GetUtcNow() && EventTime.PublishedAt(newer) >= EventTime.PublishedAt(older);
 
     private Task CallOffAsync(WaitingLine line, SendPush push) => _writer.WriteAsync(push.SubscriptionId, push, lines =>
     {
@@ -337,7 +337,7 @@ public sealed class WaitingLines : IAsyncDisposable
     }
 
     private Task<List<WaitingPush>> ReadAsync(Guid subscriptionId, long after, int count, CancellationToken cancellationToken) =>
-        WaitingLineException.PatientlyAsync(_time, _outage, async () =>
+        WaitingLineException.InsistAsync(_outage, async () =>
         {
             await using var db = await _store.CreateDbContextAsync(cancellationToken);
             return await db.WaitingPushes.AsNoTracking()

@@ -4,12 +4,10 @@ using Notify.Contracts;
 namespace Notify.Subscriptions;
 
 /// <summary>Forgets the cached subscriptions of a user whose subscriptions changed, on whichever worker.</summary>
-public sealed class SubscriptionCacheConsumer(SubscriptionCache cache) : IConsumer<SubscriptionRegistered>, IConsumer<SubscriptionRemoved>
+internal sealed class SubscriptionCacheConsumer(SubscriptionCache cache) : IConsumer<SubscriptionRegistered>, IConsumer<SubscriptionRemoved>
 {
-    /// <inheritdoc />
     public Task Consume(ConsumeContext<SubscriptionRegistered> context) => Forget(context.Message.UserId);
 
-    /// <inheritdoc />
     public Task Consume(ConsumeContext<SubscriptionRemoved> context) => Forget(context.Message.UserId);
 
     private Task Forget(string userId)
@@ -20,8 +18,7 @@ public sealed class SubscriptionCacheConsumer(SubscriptionCache cache) : IConsum
 }
 
 /// <summary>Queue <c>subscription-cache</c>, of which every worker has its own.</summary>
-public sealed class SubscriptionCacheConsumerDefinition : ConsumerDefinition<SubscriptionCacheConsumer>
+internal sealed class SubscriptionCacheConsumerDefinition : ConsumerDefinition<SubscriptionCacheConsumer>
 {
-    /// <summary>Names the queue.</summary>
     public SubscriptionCacheConsumerDefinition() => EndpointName = Messaging.Queues.SubscriptionCache;
 }

@@ -7,19 +7,16 @@ using Notify.Store;
 namespace Notify.Subscriptions;
 
 /// <summary>Deletes a subscription that is gone: by its push service's word, by its <c>expirationTime</c>, or by <see cref="SubscriptionAgeing"/>.</summary>
-public sealed class SubscriptionExpiredConsumer(SubscriptionRegistry registry) : IConsumer<SubscriptionExpired>
+internal sealed class SubscriptionExpiredConsumer(SubscriptionRegistry registry) : IConsumer<SubscriptionExpired>
 {
-    /// <inheritdoc />
     public Task Consume(ConsumeContext<SubscriptionExpired> context) => registry.RemoveExpiredAsync(context.Message, context.CancellationToken);
 }
 
 /// <summary>Queue <c>subscription-expired</c>.</summary>
-public sealed class SubscriptionExpiredConsumerDefinition : ConsumerDefinition<SubscriptionExpiredConsumer>
+internal sealed class SubscriptionExpiredConsumerDefinition : ConsumerDefinition<SubscriptionExpiredConsumer>
 {
-    /// <summary>Names the queue.</summary>
     public SubscriptionExpiredConsumerDefinition() => EndpointName = Messaging.Queues.SubscriptionExpired;
 
-    /// <inheritdoc />
     protected override void ConfigureConsumer(
         IReceiveEndpointConfigurator endpointConfigurator,
         IConsumerConfigurator<SubscriptionExpiredConsumer> consumerConfigurator,

@@ -52,9 +52,9 @@ public class EventTimeTests
         var now = new DateTimeOffset(sent).AddHours(1);
 
         // Where the machine's own zone is UTC the first says nothing.
-        Assert.Equal(sent, UserFanoutConsumer.PublishedAt(sent.ToLocalTime(), now).UtcDateTime);
-        Assert.Equal(sent, UserFanoutConsumer.PublishedAt(sent, now).UtcDateTime);
-        Assert.Equal(sent, UserFanoutConsumer.PublishedAt(DateTime.SpecifyKind(sent, DateTimeKind.Unspecified), now).UtcDateTime);
+        Assert.Equal(sent, EventTime.PublishedAt(sent.ToLocalTime(), now).UtcDateTime);
+        Assert.Equal(sent, EventTime.PublishedAt(sent, now).UtcDateTime);
+        Assert.Equal(sent, EventTime.PublishedAt(DateTime.SpecifyKind(sent, DateTimeKind.Unspecified), now).UtcDateTime);
     }
 
     [Fact]
@@ -62,8 +62,8 @@ public class EventTimeTests
     {
         var now = new DateTimeOffset(2026, 7, 1, 6, 30, 0, TimeSpan.Zero);
 
-        Assert.Equal(now, UserFanoutConsumer.PublishedAt(now.UtcDateTime.AddMinutes(5), now));
-        Assert.Equal(now, UserFanoutConsumer.PublishedAt(DateTime.MaxValue, now));
+        Assert.Equal(now, EventTime.PublishedAt(now.UtcDateTime.AddMinutes(5), now));
+        Assert.Equal(now, EventTime.PublishedAt(DateTime.MaxValue, now));
     }
 
     private sealed class SetClock : TimeProvider

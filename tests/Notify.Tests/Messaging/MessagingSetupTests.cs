@@ -6,6 +6,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Internal;
 using Notify.Contracts;
+using Notify.Dashboard;
+using Notify.Deliveries;
 using Notify.Fanout;
 using Notify.LocalPushService;
 using Notify.Messaging;
@@ -31,7 +33,10 @@ public sealed class MessagingSetupTests
             .AddNotifyOptions(new HostingEnvironment { EnvironmentName = Environments.Development })
             .AddNotifyStore(configuration)
             .AddNotifySubscriptions()
+            .AddNotifyFanout()
             .AddNotifySending()
+            .AddNotifyDeliveries()
+            .AddNotifyDashboard()
             .AddMassTransitTestHarness(bus =>
             {
                 // By default a harness takes a bus that is silent for a second to be done; the first message of a process may take longer.

@@ -480,7 +480,7 @@ public abstract class WaitingLinesTests : IAsyncLifetime
     public async Task Of_two_writes_to_one_line_that_come_together_the_second_sees_the_first()
     {
         using var outage = new StoreOutage(_time, NullLogger.Instance);
-        await using var writer = new WaitingLineWriter(_store.Factory, _time, outage);
+        await using var writer = new WaitingLineWriter(_store.Factory, outage);
         using var bothAreThere = new ManualResetEventSlim();
         await HeadAsync();
         var last = new List<long>();

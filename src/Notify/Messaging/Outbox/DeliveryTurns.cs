@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 
@@ -20,7 +21,7 @@ public abstract class DeliveryTurns
 internal interface IDeliveryTurn : IAsyncDisposable
 {
     /// <summary>Commits what was done in it.</summary>
-    Task CompleteAsync(CancellationToken cancellationToken);
+    Task CompleteAsync();
 }
 
 /// <summary>A DbContext whose database has locks with names.</summary>
@@ -61,7 +62,7 @@ internal sealed class NamedLockTurns : DeliveryTurns
 
     private sealed class Turn(IDbContextTransaction transaction) : IDeliveryTurn
     {
-        public Task CompleteAsync(CancellationToken cancellationToken) => transaction.CommitAsync(cancellationToken);
+        public Task CompleteAsync() => transaction.CommitAsync(CancellationToken.None);
 
         public ValueTask DisposeAsync() => transaction.DisposeAsync();
     }
@@ -70,7 +71,7 @@ internal sealed class NamedLockTurns : DeliveryTurns
 /// <summary>
 /// A turn is a locked file beside the database's. A database of a single writer must not be kept locked while a broker is slow.
 /// </summary>
-internal sealed class FileLockTurns(TimeProvider time) : DeliveryTurns
+internal sealed class FileLockTurns : DeliveryTurns
 {
     private const string Suffix = "-outbox";
 
@@ -98,17 +99,17 @@ internal sealed class FileLockTurns(TimeProvider time) : DeliveryTurns
         }
     }
 
-    private async Task<FileStream> OpenAsync(string path, CancellationToken cancellationToken)
+    private static async Task<FileStream> OpenAsync(string path, CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(Pause, time);
-        var started = time.GetTimestamp();
+        using var timer = new PeriodicTimer(Pause);
+        var started = Stopwatch.GetTimestamp();
         while (true)
         {
             try
             {
                 return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (IOException) when (time.GetElapsedTime(started) < Patience)
+            catch (IOException) when (Stopwatch.GetElapsedTime(started) < Patience)
             {
                 // It is another's turn; a file's lock can only be asked for again.
                 await timer.WaitForNextTickAsync(cancellationToken);
@@ -118,7 +119,7 @@ internal sealed class FileLockTurns(TimeProvider time) : DeliveryTurns
 
     private sealed class Turn(DbContext db, FileStream? file) : IDeliveryTurn
     {
-        public Task CompleteAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task CompleteAsync() => Task.CompletedTask;
 
         public async ValueTask DisposeAsync()
         {

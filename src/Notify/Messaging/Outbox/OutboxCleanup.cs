@@ -1,14 +1,15 @@
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Options;
 
 namespace Notify.Messaging.Outbox;
 
 /// <summary>Deletes what the inbox need not know any more, and what a crash has left of an outbox whose messages are delivered.</summary>
-internal sealed partial class OutboxCleanup<TDbContext>(
-    IServiceProvider services, IOptions<EntityFrameworkOutboxOptions<TDbContext>> options, TimeProvider time, ILogger<OutboxCleanup<TDbContext>> logger) : BackgroundService
+internal sealed partial class OutboxCleanup<TDbContext>(IServiceProvider services, TimeProvider time, ILogger<OutboxCleanup<TDbContext>> logger) : BackgroundService
     where TDbContext : DbContext
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
+
+    // How long a consumed message is known by its id.
+    private static readonly TimeSpan DuplicateDetectionWindow = TimeSpan.FromMinutes(30);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -30,7 +31,7 @@ internal sealed partial class OutboxCleanup<TDbContext>(
     {
         await using var scope = services.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
-        var before = time.GetUtcNow().UtcDateTime - options.Value.DuplicateDetectionWindow;
+        var before = time.GetUtcNow().UtcDateTime - DuplicateDetectionWindow;
 
         // Consumed and never delivered are those that MassTransit.EntityFrameworkCore has left half done.
         await db.Set<InboxState>()

@@ -4,7 +4,6 @@ using MassTransit.Middleware;
 using MassTransit.Middleware.Outbox;
 using MassTransit.Serialization;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Options;
 using Notify.Store;
 
 namespace Notify.Messaging.Outbox;
@@ -18,12 +17,15 @@ internal sealed partial class OutboxDelivery<TDbContext>(
     IServiceProvider services,
     IBusControl bus,
     IBusOutboxNotification notification,
-    IOptions<OutboxDeliveryServiceOptions> options,
-    IOptions<EntityFrameworkOutboxOptions<TDbContext>> outbox,
+    DeliveryTurns turns,
     TimeProvider time,
     ILogger<OutboxDelivery<TDbContext>> logger) : BackgroundService
     where TDbContext : DbContext
 {
+    // Messages of one turn, and how long the broker may take to confirm them; those that it has not by then are sent again in a later one.
+    private const int MostInATurn = 100;
+    private static readonly TimeSpan LongestTurn = TimeSpan.FromSeconds(10);
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var outage = new StoreOutage(time, logger, waiting: "subscriptions cannot be changed or looked up, and what the outbox has is published when it is back");
@@ -43,7 +45,7 @@ internal sealed partial class OutboxDelivery<TDbContext>(
             catch (Exception exception) when (exception is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
                 LogFailed(exception);
-                await Task.Delay(options.Value.QueryDelay, time, stoppingToken);
+                await Task.Delay(OutboxNotification.QueryDelay, time, stoppingToken);
             }
         }
     }
@@ -62,17 +64,17 @@ internal sealed partial class OutboxDelivery<TDbContext>(
             async token =>
             {
                 // (2)
-                await using var turn = await outbox.Value.DeliveryTurns.TakeAsync(db, token);
+                await using var turn = await turns.TakeAsync(db, token);
                 if (turn is null)
                 {
                     return false;
                 }
 
                 var behind = held.ToArray();
-                var messages = await OldestOf(db, behind, options.Value.QueryMessageLimit).ToListAsync(token);
+                var messages = await OldestOf(db, behind, MostInATurn).ToListAsync(token);
 
                 // (3) Who loses the session that holds the turn does not know it: so there is an end to it, lest it go on for long beside the next.
-                using var patience = new CancellationTokenSource(options.Value.MessageDeliveryTimeout, time);
+                using var patience = new CancellationTokenSource(LongestTurn, time);
                 var known = sent.Select(message => message.SequenceNumber).ToHashSet();
                 await Task.WhenAll(messages
                     .Where(message => !known.Contains(message.SequenceNumber))
@@ -81,7 +83,7 @@ internal sealed partial class OutboxDelivery<TDbContext>(
 
                 // (4) What the broker has is deleted even where the host stops meanwhile.
                 await DeleteAsync(db, [.. sent], CancellationToken.None);
-                await turn.CompleteAsync(CancellationToken.None);
+                await turn.CompleteAsync();
                 return messages.Count > 0;
             },
             cancellationToken);

@@ -1,13 +1,14 @@
-using MassTransit;
 using MassTransit.Middleware.Outbox;
-using Microsoft.Extensions.Options;
 
 namespace Notify.Messaging.Outbox;
 
 /// <summary>Wakes the delivery when this process has written to the outbox, and every so often for what others have written.</summary>
 /// <remarks>Unlike MassTransit's own, it remembers what was written while the delivery was at work.</remarks>
-internal sealed class OutboxNotification(IOptions<OutboxDeliveryServiceOptions> options, TimeProvider time) : IBusOutboxNotification, IDisposable
+internal sealed class OutboxNotification(TimeProvider time) : IBusOutboxNotification, IDisposable
 {
+    /// <summary>How long until the outbox is looked through for what other processes have left there.</summary>
+    public static readonly TimeSpan QueryDelay = TimeSpan.FromSeconds(1);
+
     private readonly SemaphoreSlim _written = new(0, 1);
     private readonly Lock _lock = new();
 
@@ -25,7 +26,7 @@ internal sealed class OutboxNotification(IOptions<OutboxDeliveryServiceOptions> 
 
     public async Task WaitForDelivery(CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(options.Value.QueryDelay, time);
+        using var patience = new CancellationTokenSource(QueryDelay, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
         try
         {

@@ -115,7 +115,7 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
             connection,
             [
                 new(Queues.UserFanout, Lane.Arguments),
-                .. lanes.Counts.SelectMany(stage => Enumerable.Range(0, stage.Value).Select(lane => new QuorumQueue(Lanes.QueueOf(stage.Key, lane), Lane.Arguments))),
+                .. lanes.All.Select(lane => new QuorumQueue(lane, Lane.Arguments)),
                 new(Queues.SubscriptionExpired, Lane.CompetingArguments),
                 new(Queues.DeliveryLog, Lane.CompetingArguments),
                 .. DelayQueues.Ahead.Select(DelayQueues.QueueOf),
@@ -154,12 +154,11 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
 
     private async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)
     {
-        var factory = new ConnectionFactory { Uri = address.Nodes[0] };
         while (true)
         {
             try
             {
-                return await factory.CreateConnectionAsync(address.Endpoints, cancellationToken);
+                return await address.ConnectAsync(cancellationToken);
             }
             catch (BrokerUnreachableException exception) when (exception.InnerException is AuthenticationFailureException refusal)
             {

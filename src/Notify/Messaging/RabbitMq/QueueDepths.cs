@@ -16,10 +16,7 @@ internal sealed class QueueDepths(RabbitMqAddress address, Lanes lanes, TimeProv
     private IChannel? _channel;
 
     /// <summary>The queues of the way that there are.</summary>
-    public IEnumerable<string> Way =>
-    [
-        Queues.UserFanout, .. lanes.Counts.SelectMany(stage => Enumerable.Range(0, stage.Value).Select(lane => Lanes.QueueOf(stage.Key, lane))), Queues.SubscriptionExpired, Queues.DeliveryLog,
-    ];
+    public IEnumerable<string> Way => [.. Queues.WithoutLanes, .. lanes.All];
 
     /// <summary>Messages ready and consumers of each of these queues that there is.</summary>
     /// <exception cref="BrokerUnreachableException">The broker is away.</exception>
@@ -103,7 +100,7 @@ internal sealed class QueueDepths(RabbitMqAddress address, Lanes lanes, TimeProv
                 await _connection.DisposeAsync();
             }
 
-            _connection = await new ConnectionFactory { Uri = address.Nodes[0], AutomaticRecoveryEnabled = false, ClientProvidedName = "notify-dashboard" }.CreateConnectionAsync(address.Endpoints, cancellationToken);
+            _connection = await address.ConnectAsync(cancellationToken, "notify-dashboard");
         }
 
         return _channel = await _connection.CreateChannelAsync(cancellationToken: cancellationToken);

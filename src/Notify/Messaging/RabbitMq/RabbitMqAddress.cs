@@ -74,9 +74,16 @@ internal sealed class RabbitMqAddress
         errors == SslPolicyErrors.None
         || (errors == SslPolicyErrors.RemoteCertificateNameMismatch && certificate is X509Certificate2 named && Nodes.Any(node => named.MatchesHostname(node.IdnHost)));
 
-    /// <summary>The nodes, for a connection of our own.</summary>
-    public IReadOnlyList<AmqpTcpEndpoint> Endpoints =>
-        [.. Nodes.Select(node => new AmqpTcpEndpoint(node.Host, PortOf(node), new SslOption(node.Host, enabled: IsTls(Nodes[0])), LargestBody))];
+    /// <summary>A connection of our own, besides the bus's; one that is lost stays so.</summary>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="name">What the broker shows of it; null for nothing.</param>
+    /// <exception cref="RabbitMQ.Client.Exceptions.BrokerUnreachableException">No node answers, or none takes the user or the virtual host.</exception>
+    public Task<IConnection> ConnectAsync(CancellationToken cancellationToken, string? name = null) =>
+        new ConnectionFactory { Uri = Nodes[0], AutomaticRecoveryEnabled = false, ClientProvidedName = name }.CreateConnectionAsync(
+            Nodes.Select(node => new AmqpTcpEndpoint(node.Host, PortOf(node), new SslOption(node.Host, enabled: IsTls(Nodes[0])), LargestBody)), cancellationToken);
+
+    /// <summary>What to tell whoever ran a command.</summary>
+    public string CannotBeReached => $"RabbitMQ cannot be reached at {this}, or refuses the user or the virtual host. Set ConnectionStrings__RabbitMq, or start the broker.";
 
     /// <summary>Host and port of every node, fit for a log.</summary>
     public override string ToString() => string.Join(", ", Nodes.Select(node => $"{node.Host}:{PortOf(node)}"));

@@ -16,6 +16,7 @@ internal static class RabbitMqSetup
         .AddSingleton(address)
         .AddSingleton<WorkerNumbers>()
         .AddSingleton<QueueDepths>()
+        .AddSingleton<OneAtATime>()
         .AddSingleton<LaneStop>()
         .AddHostedService(provider => provider.GetRequiredService<LaneStop>())
         .AddSingleton<PushSender, LanePushSender>()

@@ -11,17 +11,13 @@ namespace Notify.Messaging.RabbitMq;
 /// <remarks>MassTransit (<c>ReceiveTransport.Run</c>) tells its observers why it failed, waits for their tasks, and counts the try unless it ends in a cancellation: a cancelled task makes it one.</remarks>
 internal sealed class ReconnectsEverySecond : IReceiveEndpointObserver
 {
-    /// <inheritdoc />
     public Task Faulted(ReceiveEndpointFaulted faulted) =>
         faulted.Exception is ConnectionException && !IsRefused(faulted.Exception) ? Task.FromCanceled(new CancellationToken(canceled: true)) : Task.CompletedTask;
 
-    /// <inheritdoc />
     public Task Ready(ReceiveEndpointReady ready) => Task.CompletedTask;
 
-    /// <inheritdoc />
     public Task Stopping(ReceiveEndpointStopping stopping) => Task.CompletedTask;
 
-    /// <inheritdoc />
     public Task Completed(ReceiveEndpointCompleted completed) => Task.CompletedTask;
 
     // What the broker refuses is as MassTransit has it: with a wrong password it ends the endpoint, with a queue that is declared otherwise or may not be used it waits longer each time.

@@ -13,7 +13,7 @@ public class DeliveryTurnsTests
     public async Task A_turn_on_SQLite_leaves_no_connection_open_and_lets_the_next_one_in()
     {
         await using var store = await TestStore.CreateAsync();
-        var turns = new FileLockTurns(TimeProvider.System);
+        var turns = new FileLockTurns();
         await using var db = store.Open();
         db.Add(new OutboxMessage { MessageId = Guid.NewGuid(), ContentType = "application/json", MessageType = "urn:message:none", Body = "{}" });
         await db.SaveChangesAsync(Cancellation);

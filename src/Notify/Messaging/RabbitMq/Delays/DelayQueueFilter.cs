@@ -7,7 +7,6 @@ namespace Notify.Messaging.RabbitMq.Delays;
 internal sealed class DelayQueueFilter<T>(TimeProvider time) : IFilter<ConsumeContext<T>>
     where T : class
 {
-    /// <inheritdoc />
     public async Task Send(ConsumeContext<T> context, IPipe<ConsumeContext<T>> next)
     {
         var redelivery = new DelayQueueRedeliveryContext<T>(context, time);
@@ -24,7 +23,6 @@ internal sealed class DelayQueueFilter<T>(TimeProvider time) : IFilter<ConsumeCo
         await next.Send(context);
     }
 
-    /// <inheritdoc />
     public void Probe(ProbeContext context) => context.CreateFilterScope("delayQueues");
 }
 
@@ -41,11 +39,9 @@ internal sealed class DelayQueueConfigurationObserver : ConfigurationObserver, I
         Connect(this);
     }
 
-    /// <inheritdoc />
     public void MessageConfigured<T>(IConsumePipeConfigurator configurator)
         where T : class => configurator.UseFilter(new DelayQueueFilter<T>(_time));
 
-    /// <inheritdoc />
     public override void BatchConsumerConfigured<TConsumer, T>(IConsumerMessageConfigurator<TConsumer, Batch<T>> configurator) => MessageConfigured<T>(_endpoint);
 }
 

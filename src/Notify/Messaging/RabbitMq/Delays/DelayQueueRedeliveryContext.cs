@@ -14,7 +14,6 @@ namespace Notify.Messaging.RabbitMq.Delays;
 internal sealed class DelayQueueRedeliveryContext<T>(ConsumeContext<T> context, TimeProvider time) : MessageRedeliveryContext
     where T : class
 {
-    /// <inheritdoc />
     public Task ScheduleRedelivery(TimeSpan delay, Action<ConsumeContext, SendContext>? callback = null) =>
         SendAsync(time.GetUtcNow() + delay, delay, send =>
         {

@@ -1,7 +1,7 @@
-namespace Notify.Messaging;
+namespace Notify.Messaging.RabbitMq;
 
 /// <summary>A lock for each key, say a subscription, that lets those who wait for it in by the order in which they came.</summary>
-public sealed class OneAtATime
+internal sealed class OneAtATime
 {
     private readonly Dictionary<string, Task> _last = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();

@@ -1,6 +1,6 @@
-using Notify.Messaging;
+using Notify.Messaging.RabbitMq;
 
-namespace Notify.Tests.Messaging;
+namespace Notify.Tests.Messaging.RabbitMq;
 
 public sealed class OneAtATimeTests
 {

@@ -1,6 +1,6 @@
 using System.Threading.Channels;
 
-namespace Notify.Sending;
+namespace Notify.Store;
 
 /// <summary>Hands what many callers bring to one handler, many at once: while it is at work the next ones gather. Alone, a caller does not wait for others.</summary>
 internal sealed class Gathering<T> : IAsyncDisposable

@@ -1,7 +1,7 @@
 using System.Threading.Channels;
-using Notify.Sending;
+using Notify.Store;
 
-namespace Notify.Tests.Sending;
+namespace Notify.Tests.Store;
 
 public sealed class GatheringTests
 {
