@@ -6,11 +6,11 @@ namespace Notify.Sending;
 
 /// <summary>
 /// What lets pushes through to one push service, so that one that is down, slow or throttling holds up no other: (1) nothing while it wants to be left alone, by all or by this subscription,
-/// (2) no more at once than it has places, (3) nothing but a probe while its breaker is open. What is not let through waits at the bus and spends no attempt.
+/// (2) no more at once than it has places, (3) nothing but a probe while its breaker is open, as it is when it fails at many users. What is not let through waits at the bus and spends no attempt.
 /// </summary>
 public sealed partial class PushServiceGate
 {
-    /// <summary>The breaker opens when half of at least this many answers within ten seconds were failures.</summary>
+    /// <summary>The breaker opens when half of at least this many answers within ten seconds were failures, at <see cref="FailingUsers.Many"/> users or more.</summary>
     public const int MinimumThroughput = 20;
 
     // Those that come back after a rest must not come all at once; one subscription comes back as after any Retry-After (RetrySchedule).
@@ -31,7 +31,8 @@ public sealed partial class PushServiceGate
     private readonly PushServicePlaces _places;
     private readonly PushServiceTurns _turns;
     private readonly TimeSpan _pace;
-    private readonly ResiliencePipeline<PushOutcome> _breaker;
+    private readonly FailingUsers _failing;
+    private readonly ResiliencePipeline<Answer> _breaker;
     private readonly CircuitBreakerStateProvider _state = new();
     private long _lastAskedFor;
     private long _openUntil;
@@ -44,22 +45,22 @@ public sealed partial class PushServiceGate
 
         // While it is down no more ask in a second than there are places, as long as those are of a minute.
         (_turns, _pace) = (new PushServiceTurns(time), TimeSpan.FromSeconds(1) / options.Concurrency);
-        _lastAskedFor = time.GetTimestamp();
-        _breaker = new ResiliencePipelineBuilder<PushOutcome> { TimeProvider = time }
-            .AddCircuitBreaker(new CircuitBreakerStrategyOptions<PushOutcome>
+        (_lastAskedFor, _failing) = (time.GetTimestamp(), new FailingUsers(time));
+        _breaker = new ResiliencePipelineBuilder<Answer> { TimeProvider = time }
+            .AddCircuitBreaker(new CircuitBreakerStrategyOptions<Answer>
             {
                 StateProvider = _state,
                 FailureRatio = 0.5,
-                SamplingDuration = TimeSpan.FromSeconds(10),
+                SamplingDuration = FailingUsers.Window,
                 MinimumThroughput = MinimumThroughput,
                 BreakDurationGenerator = args => new(Min(MinBreak * Math.Pow(2, Math.Min(args.HalfOpenAttempts, 30)), MaxBreak)),
 
                 // A probe that was given up has told nothing: Polly would take it for a success.
-                ShouldHandle = args => new(args.Outcome.Result is PushOutcome.RetryLater || (args.Outcome.Exception is not null && _state.CircuitState == CircuitState.HalfOpen)),
+                ShouldHandle = args => new(args.Outcome.Result.IsFailure || (args.Outcome.Exception is not null && _state.CircuitState == CircuitState.HalfOpen)),
                 OnOpened = args =>
                 {
                     Interlocked.Exchange(ref _openUntil, (_time.GetUtcNow() + args.BreakDuration).UtcTicks);
-                    LogOpened(_host, $"{args.Outcome.Result?.Status} {args.Outcome.Result?.Reason}".Trim(), args.BreakDuration);
+                    LogOpened(_host, $"{args.Outcome.Result.Outcome?.Status} {args.Outcome.Result.Outcome?.Reason}".Trim(), args.BreakDuration);
                     return default;
                 },
                 OnClosed = _ =>
@@ -138,7 +139,7 @@ public sealed partial class PushServiceGate
 
             // (3)
             var started = _time.GetTimestamp();
-            var outcome = await _breaker.ExecuteAsync(post, cancellationToken);
+            var (outcome, _) = await _breaker.ExecuteAsync(static (push, token) => push.Gate.AnswerAsync(push.Post, push.UserId, token), (Gate: this, Post: post, UserId: userId), cancellationToken);
             _places.Note(_time.GetElapsedTime(started));
             if (_rests.Note(userId, outcome) is { } rest)
             {
@@ -158,6 +159,14 @@ public sealed partial class PushServiceGate
         }
     }
 
+    private async ValueTask<Answer> AnswerAsync(Func<CancellationToken, ValueTask<PushOutcome>> post, string userId, CancellationToken cancellationToken)
+    {
+        var outcome = await post(cancellationToken);
+
+        // A probe fails whosever it is.
+        return new(outcome, outcome is PushOutcome.RetryLater && (_failing.Add(userId) || _state.CircuitState != CircuitState.Closed));
+    }
+
     private Passage.Refused? RestOf(Guid subscriptionId, bool hasWaited)
     {
         var (rest, own) = (_rests.Left, hasWaited ? TimeSpan.Zero : _rests.LeftOf(subscriptionId));
@@ -175,6 +184,8 @@ public sealed partial class PushServiceGate
     private TimeSpan Until(DateTimeOffset expiresAt) => Min(expiresAt - _time.GetUtcNow(), LongestAlone);
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    private readonly record struct Answer(PushOutcome Outcome, bool IsFailure);
 
     [LoggerMessage(LogLevel.Warning, "{PushService} is taken to be down ({Reason}): its pushes wait, and it is probed in {Break}")]
     private partial void LogOpened(string pushService, string reason, TimeSpan @break);

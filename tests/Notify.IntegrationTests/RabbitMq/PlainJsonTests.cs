@@ -83,6 +83,33 @@ public sealed class PlainJsonTests(SharedBrokers brokers)
     }
 
     [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task One_with_nearly_as_many_headers_as_a_frame_has_room_for_holds_nothing_up(RabbitMqVersion version)
+    {
+        var uri = await brokers.NewVirtualHostAsync(version);
+        await using var service = await RabbitMqService.StartAsync(uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        await using var connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync(Cancellation);
+
+        // With those that say why it failed they would be too many for the error queue.
+        BasicProperties Crowded() => new() { ContentType = "application/json", Headers = new Dictionary<string, object?> { ["small"] = "kept", ["large"] = new string('x', 129_000) } };
+        await connection.PublishAsync(
+            Exchange,
+            "",
+            ("""{"title":"bad"}""", Crowded()),
+            ($$"""{"messageId":"{{Guid.NewGuid()}}","recipientIds":["ada"],"title":"next"}""", Crowded()));
+
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["next"]));
+        var error = await Eventually.GetAsync(() => TakeErrorAsync(uri), message => message is not null);
+        Assert.Equal("kept", Encoding.UTF8.GetString((byte[])error!.BasicProperties.Headers!["small"]!));
+        Assert.Contains("messageId", Encoding.UTF8.GetString((byte[])error.BasicProperties.Headers!["MT-Fault-Message"]!), StringComparison.Ordinal);
+        Assert.DoesNotContain("large", error.BasicProperties.Headers.Keys);
+        Assert.Equal(0u, await connection.CountAsync("user-fanout"));
+    }
+
+    [Theory]
     [InlineData("application/vnd.masstransit+json")]
     [InlineData("application/json")]
     public async Task A_bad_one_that_names_an_address_for_its_fault_holds_nothing_up(string contentType)

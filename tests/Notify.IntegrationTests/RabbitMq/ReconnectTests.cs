@@ -44,4 +44,28 @@ public sealed class ReconnectTests
             folder.Delete(recursive: true);
         }
     }
+
+    [Theory]
+    [InlineData(RabbitMqVersion.V3)]
+    [InlineData(RabbitMqVersion.V4)]
+    public async Task A_broker_that_refuses_the_password_for_a_while_is_found_again(RabbitMqVersion version)
+    {
+        const string Name = "worker";
+        await using var broker = await RabbitMqBroker.StartAsync(version, Cancellation);
+        await broker.Management.CreateUserAsync(Name, "s3cret", "/");
+        await using var service = await RabbitMqService.StartAsync(new UriBuilder(broker.AmqpUri) { UserName = Name, Password = "s3cret" }.Uri);
+        await using var browser = await Browser.OpenAsync(service);
+        var subscription = (await service.SubscribeAsync(browser.Agent, "ada")).Subscription;
+        using var http = new HttpClient { BaseAddress = service.Url };
+        await Eventually.GetAsync(() => http.GetAsync("health/ready", Cancellation), answer => answer.StatusCode == HttpStatusCode.OK);
+
+        await broker.Management.CreateUserAsync(Name, "another", "/");
+        await Eventually.GetAsync(() => broker.Management.CloseConnectionsAsync("/"), closed => closed > 0);
+        await Eventually.TrueAsync(() => service.Logs.Lines.Any(line => line.Contains("refuses the user or the password", StringComparison.Ordinal)));
+        await broker.Management.CreateUserAsync(Name, "s3cret", "/");
+
+        await Eventually.GetAsync(() => http.GetAsync("health/ready", Cancellation), answer => answer.StatusCode == HttpStatusCode.OK);
+        await service.PostAsync(new Contracts.MessagePosted { MessageId = Guid.NewGuid(), RecipientIds = ["ada"], Title = "back" });
+        await Eventually.TrueAsync(() => browser.TitlesOf(subscription).SequenceEqual(["back"]));
+    }
 }

@@ -27,6 +27,7 @@ internal static class ContractSchemas
     // "Not" with what is forbidden, rather than a pattern of what is allowed: $ means different things in different engines.
     private const string Control = @"\u0000-\u001f\u007f-\u009f";
     private const string Space = @"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+    private const string Blank = $@"\u0009-\u000d\u0085{Space}";
 
     private static readonly Func<JsonObject> Url = () => new()
     {
@@ -44,13 +45,14 @@ internal static class ContractSchemas
     {
         [(typeof(MessagePosted), "messageId")] = () => new() { ["not"] = new JsonObject { ["const"] = $"{Guid.Empty}" } },
         [(typeof(MessagePosted), "conversationId")] = () => new() { ["maxLength"] = MessageRules.MaxIdLength },
+        [(typeof(MessagePosted), "authorId")] = () => new() { ["not"] = Pattern($"^[{Blank}]|[{Blank}]$") },
         [(typeof(MessagePosted), "recipientIds")] = () => new()
         {
             ["minItems"] = 1,
             ["maxItems"] = MessagePosted.MaxRecipients,
             ["items"] = new JsonObject { ["type"] = "string", ["minLength"] = 1, ["maxLength"] = MessageRules.MaxIdLength, ["not"] = Pattern($"^[{Space}]|[{Space}]$|[{Control}]") },
         },
-        [(typeof(MessagePosted), "title")] = () => new() { ["minLength"] = 1, ["maxLength"] = MessageRules.MaxTitleLength, ["pattern"] = $@"[^\u0009-\u000d\u0085{Space}]" },
+        [(typeof(MessagePosted), "title")] = () => new() { ["minLength"] = 1, ["maxLength"] = MessageRules.MaxTitleLength, ["pattern"] = $"[^{Blank}]" },
         [(typeof(MessagePosted), "body")] = () => new() { ["maxLength"] = MessageRules.MaxBodyLength },
         [(typeof(MessagePosted), "url")] = Url,
         [(typeof(MessagePosted), "tag")] = () => new() { ["maxLength"] = MessageRules.MaxIdLength },

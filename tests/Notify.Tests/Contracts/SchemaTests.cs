@@ -153,6 +153,7 @@ public sealed class SchemaTests
     private static bool NoSchemaCouldTell(MessagePosted message) =>
         !PushPayload.Fits(message)
         || message.RecipientIds.Contains("\ud800x")
+        || message.Actions?.Select(action => action?.Action).Distinct().Count() < message.Actions?.Count
         || JsonSerializer.Serialize(message, ContractSchemas.CamelCase).Contains(@"\uD83E\uDD85\uD83E\uDD85", StringComparison.Ordinal)
         || new[] { message.Url, message.Icon, message.Image, message.Actions?[0]?.Url }.Any(url => url is "http://[" or "https://");
 

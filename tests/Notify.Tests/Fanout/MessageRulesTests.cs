@@ -32,6 +32,8 @@ public sealed class MessageRulesTests
         { "image", Good with { Image = "ftp://example.com/a.png" } },
         { "actions", Good with { Actions = [new NotificationAction("", "Open")] } },
         { "actions", Good with { Actions = [null!] } },
+        { "actions", Good with { Actions = [new NotificationAction("open", "Open"), new NotificationAction("open", "Open it")] } },
+        { "authorId", Good with { AuthorId = "grace " } },
         { "actions", Good with { Actions = [new NotificationAction("open", "Open", "javascript:0")] } },
         { "urgency", Good with { Urgency = "urgent" } },
         { "ttlSeconds", Good with { TtlSeconds = -1 } },

@@ -31,6 +31,36 @@ public sealed class PushServiceGateTests
     }
 
     [Fact]
+    public async Task Failures_at_a_few_users_say_nothing_of_the_others_however_many_there_are()
+    {
+        for (var i = 0; i < 10 * PushServiceGate.MinimumThroughput; i++)
+        {
+            Assert.IsType<Passage.Made>(await PassAsync(Down, user: $"user {i % (FailingUsers.Many - 1)}"));
+        }
+
+        Assert.Equal(BreakerState.Closed, _gate.Breaker);
+
+        // One user more, and it is the push service.
+        for (var i = 0; i < 20 * PushServiceGate.MinimumThroughput && _gate.Breaker == BreakerState.Closed; i++)
+        {
+            await PassAsync(Down, user: $"user {i % FailingUsers.Many}");
+        }
+
+        Assert.Equal(BreakerState.Open, _gate.Breaker);
+    }
+
+    [Fact]
+    public async Task A_probe_that_fails_at_a_single_user_keeps_it_open()
+    {
+        await OpenAsync();
+        _time.Advance(TimeSpan.FromSeconds(11));
+
+        Assert.IsType<Passage.Made>(await PassAsync(Down, user: "ada"));
+
+        Assert.Equal(TimeSpan.FromSeconds(2), Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Soonest);
+    }
+
+    [Fact]
     public async Task A_service_that_fails_at_everything_is_left_alone_and_then_probed_by_one()
     {
         await OpenAsync();

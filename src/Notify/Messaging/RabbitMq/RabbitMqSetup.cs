@@ -50,6 +50,7 @@ internal static class RabbitMqSetup
 
         AddLane(context, rabbit, Queues.UserFanout, lanes: 1, lane: 0, endpoint =>
         {
+            DropLargeHeaders(context, endpoint);
             endpoint.AddDeserializer(new EventEnvelope(), isDefault: true);
             endpoint.AddDeserializer(new PlainJson());
             endpoint.UseFilter(new TraceParentFilter());
@@ -61,29 +62,32 @@ internal static class RabbitMqSetup
         rabbit.ReceiveEndpoint(Queues.SubscriptionExpired, endpoint =>
         {
             endpoint.UseQuorumQueue();
+            DropLargeHeaders(context, endpoint);
             endpoint.ConfigureConsumer<SubscriptionExpiredConsumer>(context);
         });
         rabbit.ReceiveEndpoint(Queues.DeliveryLog, endpoint =>
         {
             endpoint.UseQuorumQueue();
+            DropLargeHeaders(context, endpoint);
             endpoint.ConfigureConsumer<DeliveryLogConsumer>(context);
             endpoint.UseHandover();
         });
 
         // Every worker hears of changed subscriptions, and of how all of them do.
-        AddOwnQueue(rabbit, Queues.SubscriptionCache, endpoint =>
+        AddOwnQueue(context, rabbit, Queues.SubscriptionCache, endpoint =>
         {
             endpoint.ConnectReceiveEndpointObserver(new EvictsWhenReady(context.GetRequiredService<SubscriptionCache>()));
             endpoint.ConfigureConsumer<SubscriptionCacheConsumer>(context);
         });
-        AddOwnQueue(rabbit, Queues.WorkerReport, endpoint => endpoint.ConfigureConsumer<WorkerReportConsumer>(context));
+        AddOwnQueue(context, rabbit, Queues.WorkerReport, endpoint => endpoint.ConfigureConsumer<WorkerReportConsumer>(context));
     }
 
     // It goes with the worker's connection.
-    private static void AddOwnQueue(IRabbitMqBusFactoryConfigurator rabbit, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
+    private static void AddOwnQueue(IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator rabbit, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
         rabbit.ReceiveEndpoint($"{name}-{NewId.NextGuid():N}", endpoint =>
         {
             (endpoint.Durable, endpoint.AutoDelete, endpoint.Exclusive) = (false, true, true);
+            DropLargeHeaders(context, endpoint);
             configure(endpoint);
         });
 
@@ -105,4 +109,8 @@ internal static class RabbitMqSetup
             endpoint.ConfigureChannel(pipe => pipe.UseFilter(filter));
             configure(endpoint);
         });
+
+    // Where others may send to; outside everything else.
+    private static void DropLargeHeaders(IBusRegistrationContext context, IRabbitMqReceiveEndpointConfigurator endpoint) =>
+        endpoint.ConfigureReceive(pipe => pipe.UseFilter(new LargeHeadersFilter(context.GetRequiredService<ILogger<LargeHeadersFilter>>())));
 }
