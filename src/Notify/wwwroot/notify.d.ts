@@ -19,6 +19,7 @@ export type ErrorCode =
   | "storage_blocked"
   | "headers_failed"
   | "unsubscribed"
+  | "invalid_options"
   | "network_error"
   | (string & {});
 
@@ -30,11 +31,11 @@ export declare class NotifyError extends Error {
   readonly status?: number;
 }
 
-export type RequestHeaders = Record<string, string>;
+export type RequestHeaders = HeadersInit;
 
 export interface Options {
   /** Base URL of the Notify service. Default: the origin this module came from. */
-  api?: string;
+  api?: string | URL;
   /**
    * The application's own authorization, as headers or as a function called before each request.
    * Plain headers are also kept in IndexedDB, where the service worker finds them when it must renew a subscription
@@ -43,9 +44,9 @@ export interface Options {
    */
   headers?: RequestHeaders | (() => RequestHeaders | Promise<RequestHeaders>);
   /** URL of the service worker on the application's own origin. Default: `/service-worker.js`. */
-  serviceWorker?: string;
+  serviceWorker?: string | URL;
   /** Scope of the service worker. Default: the folder of its URL. */
-  scope?: string;
+  scope?: string | URL;
 }
 
 export interface Support {
@@ -126,7 +127,8 @@ export declare function reconcile(options?: Options): Promise<Registered | undef
 
 /**
  * Ends the push subscription of this browser; true when there was one. When the service cannot be told, the browser
- * is unsubscribed all the same and the error is thrown.
+ * is unsubscribed all the same and the error is thrown. Notifications of Notify's that are shown are closed. If the page is left
+ * meanwhile, the next `configure()` in this browser finishes it.
  * @throws {NotifyError}
  */
 export declare function unsubscribe(options?: Options): Promise<boolean>;
@@ -145,7 +147,7 @@ export declare function onMessage(handler: (notification: ShownNotification, eve
 
 /**
  * Calls the handler with the URL to which a click on a notification leads, of this page's origin, in the window that it leads there: for an application that
- * routes by itself. Without a handler, or if it throws, the page at that URL is loaded, as it is where no window is open; a window that is at that URL is only focused.
+ * routes by itself. Without a handler, or if it throws or rejects, the page at that URL is loaded, as it is where no window is open; a window that is at that URL is only focused.
  * Returns a function that stops it.
  */
-export declare function onNavigate(handler: (url: URL) => void): () => void;
+export declare function onNavigate(handler: (url: URL) => void | Promise<void>): () => void;

@@ -62,6 +62,7 @@ export async function state(options) {
 // One after the other: two clicks must not make two push subscriptions, and the last user wins.
 let last = Promise.resolve();
 let unsubscribed = 0; // How often unsubscribe() was called.
+let asking; // For permission: a second click must not close the first one's question.
 
 function inTurn(action) {
   last = last.catch(() => {}).then(action);
@@ -101,17 +102,19 @@ async function alone({ scope }, action) {
  * since it asks for permission.
  */
 export async function subscribe(options) {
-  if (!canWork()) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${isSupported().missing.join(", ")}.`);
+  if (!canWork()) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${isSupported().missing.join(", ")}.${globalThis.isSecureContext ? "" : " The page must come by https, or from localhost."}`);
   let { permission } = Notification;
   if (permission === "default") {
     const before = unsubscribed;
     // Before anything else is awaited, while the user gesture lasts; and out of turn, since it may never be answered.
-    permission = await Notification.requestPermission();
+    permission = await (asking ??= Notification.requestPermission().finally(() => (asking = undefined)));
     // The later call counts, as it does in turn.
     if (unsubscribed !== before) throw new NotifyError("unsubscribed", "unsubscribe() was called while the user was asked for permission.");
   }
-  return inTurn(() => {
-    const settled = settle(options);
+  const settled = settle(options);
+  const wanted = noteEnding(settled, undefined);
+  return inTurn(async () => {
+    await wanted;
     return alone(settled, () => subscribeNow(settled, permission));
   });
 }
@@ -131,6 +134,10 @@ export function reconcile(options) {
 
 async function reconcileNow(settled) {
   const registration = await findRegistration(settled);
+  if (registration && (await settings.read(endingOf(settled)))) {
+    await unsubscribeNow(settled);
+    return undefined;
+  }
   const saved = registration && (await settings.read(registration.scope));
   if (!saved) return undefined;
   if (Notification.permission === "granted") return subscribeNow(settled, "granted");
@@ -154,7 +161,7 @@ async function subscribeNow(options, permission) {
   const [replaces, another] = new Set([before, replaced].filter((endpoint) => endpoint && endpoint !== subscription.endpoint));
 
   // The endpoint becomes the registered one, and the headers those of the worker, only once the service has taken them.
-  const worker = { api: options.api, headers: typeof options.headers === "function" ? {} : options.headers };
+  const worker = { api: options.api, headers: typeof options.headers === "function" ? {} : plain(options.headers) };
   await settings.write(registration.scope, { ...worker, ...saved, endpoint: before });
   const { id, isNew } = await call(options, "POST", "api/subscriptions", { ...subscription.toJSON(), applicationServerKey: publicKey, replaces });
   await settings.write(registration.scope, { ...worker, endpoint: subscription.endpoint });
@@ -197,33 +204,55 @@ function makeOnce({ scope, pushManager }, publicKey) {
 /**
  * Ends the push subscription of this browser; true when there was one. When the service cannot be told, the browser
  * is unsubscribed all the same (the service learns it from the push service at the next push) and the error is thrown.
+ * What is shown of it is closed.
  */
-export function unsubscribe(options) {
+export async function unsubscribe(options) {
   unsubscribed++;
+  if (!canWork()) return false;
+  const settled = settle(options);
+  const noted = noteEnding(settled, {});
   return inTurn(async () => {
-    if (!canWork()) return false;
-    const settled = settle(options);
+    await noted;
     return alone(settled, () => unsubscribeNow(settled));
   });
 }
 
 async function unsubscribeNow(settled) {
   const registration = await findRegistration(settled);
-  if (!registration) return false;
-  const subscription = await subscriptionOf(registration);
-  // The browser may have dropped it unasked, and the service not know yet.
-  const endpoint = subscription?.endpoint ?? (await settings.read(registration.scope))?.endpoint;
-  try {
-    // First, so that whatever fails below nothing subscribes this browser again.
-    await settings.write(registration.scope, undefined);
-  } finally {
-    try {
-      if (endpoint) await remove(settled, endpoint);
-    } finally {
-      if (subscription) await end(registration, subscription);
-    }
+  if (!registration) {
+    await noteEnding(settled, undefined);
+    return false;
   }
+  const subscription = await subscriptionOf(registration);
+  // The browser may have dropped it unasked, or for a page that was left then, and the service not know yet.
+  const endpoint = subscription?.endpoint ?? (await settings.read(registration.scope))?.endpoint ?? (await settings.read(endingOf(settled)))?.endpoint;
+  await noteEnding(settled, { endpoint });
+  // All at once: the user may leave the page at any moment. And whichever fails, the others do not.
+  const outcomes = await Promise.allSettled([
+    subscription && end(registration, subscription),
+    settings.write(registration.scope, undefined),
+    endpoint && remove(settled, endpoint),
+    closeShown(registration),
+  ]);
+  const [ended, forgotten] = outcomes;
+  if (ended.status === "fulfilled" && forgotten.status === "fulfilled") await noteEnding(settled, undefined);
+  for (const { reason } of outcomes) if (reason) throw reason;
   return Boolean(subscription);
+}
+
+// Notes at once, out of turn, that this browser is to be unsubscribed: if the page is left before that has had its turn, or was done with, the next one finishes it.
+function noteEnding(settled, ending) {
+  return settings.write(endingOf(settled), ending).catch(() => {});
+}
+
+function endingOf({ scope }) {
+  return `ending ${scope}`;
+}
+
+// Whoever uses this browser next need not read them. The application's own stay.
+async function closeShown(registration) {
+  const shown = await inTime(registration.getNotifications()).catch(() => []);
+  for (const notification of shown) if (notification.data?.messageId) notification.close();
 }
 
 async function end(registration, subscription) {
@@ -280,18 +309,19 @@ function add(handlers, handler) {
   return () => handlers.delete(entry);
 }
 
-// One that fails must keep nothing from the others. Returns whether any did not.
+// One that fails must keep nothing from the others. Returns for each whether it did not, to come.
 function tell(handlers, ...details) {
-  let isTold = false;
-  for (const { handler } of [...handlers]) {
+  const failed = (error) => {
+    reportError(error);
+    return false;
+  };
+  return [...handlers].map(({ handler }) => {
     try {
-      handler(...details);
-      isTold = true;
+      return Promise.resolve(handler(...details)).then(() => true, failed);
     } catch (error) {
-      reportError(error);
+      return failed(error);
     }
-  }
-  return isTold;
+  });
 }
 
 if (isFirst) serviceWorkers()?.addEventListener("message", ({ data, ports }) => {
@@ -305,8 +335,10 @@ if (isFirst) serviceWorkers()?.addEventListener("message", ({ data, ports }) => 
   if (data?.type === "notify:navigate") go(new URL(data.url, location));
 });
 
-function go(url) {
-  if (url.origin === location.origin && !tell(navigateHandlers, url)) location.assign(url);
+async function go(url) {
+  if (url.origin !== location.origin) return;
+  const led = await Promise.all(tell(navigateHandlers, url));
+  if (!led.includes(true)) location.assign(url);
 }
 
 // A server that renders pages imports this module too, and has none; in a sandboxed frame the very look at them throws.
@@ -320,10 +352,18 @@ function serviceWorkers() {
 
 function settle(options) {
   const settled = { ...defaults, ...known(options) };
-  settled.api = new URL((settled.api ?? new URL("/", import.meta.url).href).replace(/\/?$/, "/"), location).href;
-  settled.serviceWorker = new URL(settled.serviceWorker, location).href;
-  settled.scope = new URL(settled.scope ?? ".", settled.serviceWorker).href;
+  settled.api = urlOf("api", `${settled.api ?? new URL(import.meta.url).origin}`.replace(/\/?$/, "/"), location);
+  settled.serviceWorker = urlOf("serviceWorker", settled.serviceWorker, location);
+  settled.scope = urlOf("scope", settled.scope ?? ".", settled.serviceWorker);
   return settled;
+}
+
+function urlOf(option, value, base) {
+  try {
+    return new URL(value, base).href;
+  } catch (cause) {
+    throw new NotifyError("invalid_options", `The option ${option} is no URL: ${value}.`, { cause });
+  }
 }
 
 function known(options) {
@@ -339,11 +379,13 @@ async function findRegistration({ scope }) {
 }
 
 async function register({ serviceWorker, scope }) {
-  let registration;
+  let registration = await findRegistration({ scope });
+  // The application's own, perhaps a module or under Trusted Types: as it has registered it.
+  if (registration?.active?.scriptURL === serviceWorker) return registration;
   try {
     registration = await inTime(navigator.serviceWorker.register(serviceWorker, { scope }));
   } catch (cause) {
-    throw new NotifyError("service_worker_failed", "The service worker could not be registered.", { cause });
+    throw new NotifyError("service_worker_failed", `The service worker could not be registered: is ${serviceWorker} there, and a script?`, { cause });
   }
   const worker = registration.active ?? registration.waiting ?? registration.installing;
   // navigator.serviceWorker.ready would wait for ever on a page outside the scope.
@@ -362,31 +404,46 @@ async function register({ serviceWorker, scope }) {
 }
 
 async function headersOf(headers) {
-  if (typeof headers !== "function") return headers;
   try {
-    return await inTime(headers());
+    return plain(typeof headers === "function" ? await inTime(headers()) : headers);
   } catch (cause) {
     throw new NotifyError("headers_failed", "The application's headers could not be had.", { cause });
   }
 }
 
+// Whatever kind of headers they are: of names and values that may be sent, and as IndexedDB can keep them.
+function plain(headers) {
+  return Object.fromEntries(new Headers(headers ?? {}));
+}
+
 async function call({ api, headers }, method, path, body) {
   const own = await headersOf(headers);
   let response;
+  let content;
   try {
     response = await fetch(new URL(path, api), {
       method,
+      // Whoever signs out may leave the page at once.
+      keepalive: method === "DELETE",
       headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), ...own },
       body: body && JSON.stringify(body),
       signal: AbortSignal.timeout?.(PATIENCE),
     });
+    content = parse(await response.text());
   } catch (cause) {
-    throw new NotifyError("network_error", "Notify could not be reached.", { cause });
+    throw new NotifyError("network_error", `Notify could not be reached at ${api}. If it is there, the browser's console says why this page may not.`, { cause });
   }
-  const content = await response.json().catch(() => undefined);
   if (response.ok && (content || response.status === 204)) return content;
-  const message = content?.detail ?? content?.title ?? (response.ok ? `That was no answer of Notify's: is ${api} where it is?` : `Notify answered ${response.status}.`);
+  const message = content?.detail ?? content?.title ?? `${api} answered ${response.status}, and not as Notify does: is it there, and nothing before it that failed?`;
   throw new NotifyError(content?.code ?? `http_${response.status}`, message, { status: response.status });
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 // Whether there is anything to be done or undone. Where storage is blocked there may be, out of reach.
@@ -436,7 +493,7 @@ const settings = {
   async run(mode, action) {
     let database;
     try {
-      database = await inTime(finished(Object.assign(indexedDB.open("notify", 1), {
+      database = await inTime(finished(Object.assign(indexedDB.open("notify.js", 1), {
         onupgradeneeded: ({ target }) => target.result.createObjectStore("settings"),
       })));
       return await finished(action(database.transaction("settings", mode).objectStore("settings")));

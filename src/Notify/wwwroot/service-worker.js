@@ -7,8 +7,11 @@
 
   const DEFAULT_TITLE = "New message";
 
-  self.addEventListener("install", () => self.skipWaiting());
-  self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+  // A worker that imports this may have the say on when it takes over.
+  if (self.notifyTakesOver !== false) {
+    self.addEventListener("install", () => self.skipWaiting());
+    self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+  }
   self.addEventListener("push", (event) => event.waitUntil(receive(event.data)));
   self.addEventListener("notificationclick", (event) => {
     const { data } = event.notification;
@@ -167,7 +170,8 @@
   async function open(url) {
     if (url.origin !== self.location.origin) return self.clients.openWindow(url.href);
     const [all, controlled] = await Promise.all([windows(), self.clients.matchAll({ type: "window" })]);
-    const candidates = await Promise.all(all.filter((client) => new URL(client.url).origin === url.origin).map(async (client) => {
+    // What is in a frame is no window of its own.
+    const candidates = await Promise.all(all.filter((client) => client.frameType !== "nested" && new URL(client.url).origin === url.origin).map(async (client) => {
       // An application that routes by itself is no longer where it was loaded.
       return { client, at: await ask(client, { type: "notify:where" }) };
     }));
@@ -212,8 +216,8 @@
   // endpoint, and the next configure() or subscribe() of notify.js reports both.
   async function renew({ oldSubscription, newSubscription }) {
     const settings = await stored("readonly", (store) => store.get(self.registration.scope));
-    // Unsubscribed for good, perhaps while this waited for its turn; an application that does without notify.js sees to it by itself.
-    if (!settings) return;
+    // Unsubscribed for good, perhaps while this waited for its turn, or about to be; an application that does without notify.js sees to it by itself.
+    if (!settings || (await stored("readonly", (store) => store.get(`ending ${self.registration.scope}`)))) return;
     const { api } = settings;
     const subscription = newSubscription ?? (await self.registration.pushManager.subscribe({
       userVisibleOnly: true,
@@ -239,7 +243,7 @@
 
   // The settings that notify.js keeps; see there.
   async function stored(mode, action) {
-    const opening = indexedDB.open("notify", 1);
+    const opening = indexedDB.open("notify.js", 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore("settings");
     const database = await finished(opening);
     try {

@@ -256,6 +256,81 @@ public abstract class ModuleTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task A_browser_is_unsubscribed_at_once_however_long_the_service_takes_and_so_is_what_it_shows()
+    {
+        await SubscribeAsync();
+        await PostAsync("of ada's");
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 1);
+        await Browser.EvaluateAsync("void (window.fetch = () => new Promise(() => {}))");
+
+        // The page may be left before the service answers.
+        await Browser.EvaluateAsync($"void {Module}.unsubscribe()");
+
+        await Browser.WaitUntilAsync("navigator.serviceWorker.ready.then(({ pushManager }) => pushManager.getSubscription()).then((subscription) => !subscription)");
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 0);
+    }
+
+    [Fact]
+    public async Task An_unsubscribe_that_had_not_had_its_turn_when_the_page_was_left_is_finished_by_the_next()
+    {
+        await SubscribeAsync();
+        await Browser.EvaluateAsync("void (window.fetch = () => new Promise(() => {}))");
+        await Browser.EvaluateAsync($"void [{Module}].forEach((notify) => (notify.reconcile(), notify.unsubscribe()))");
+        await Browser.WaitUntilAsync("""
+            new Promise((resolve, reject) => Object.assign(indexedDB.open("notify.js", 1), { onsuccess: ({ target }) => resolve(target.result), onerror: reject }))
+              .then((database) => new Promise((resolve) => {
+                database.transaction("settings").objectStore("settings").get(`ending ${location.origin}/`).onsuccess = ({ target }) => (database.close(), resolve(Boolean(target.result)));
+              }))
+            """);
+
+        await OpenPageAsync();
+
+        Assert.Null(await Browser.EvaluateAsync($"{Module}.reconcile().then((registered) => registered ?? null)"));
+        AssertState(await StateAsync(), subscribed: false);
+        Assert.Empty(await Host.SubscriptionsAsync(Ct));
+        await Browser.EvaluateAsync($"{Module}.subscribe()");
+        AssertState(await StateAsync(), subscribed: true);
+        Assert.False((bool)(await Browser.EvaluateAsync($"{Module}.reconcile()"))!["isNew"]!);
+    }
+
+    [Fact]
+    public async Task Headers_may_be_of_any_kind_that_fetch_takes()
+    {
+        await SubscribeAsync();
+
+        foreach (var headers in new[] { "new Headers({ 'X-Notify-User': 'ada' })", "() => new Headers({ 'X-Notify-User': 'ada' })", "new Proxy({ 'X-Notify-User': 'ada' }, {})", "[['X-Notify-User', 'ada']]" })
+        {
+            Assert.False((bool)(await Browser.EvaluateAsync($"{Module}.subscribe({{ headers: {headers} }})"))!["isNew"]!);
+        }
+
+        Assert.Equal("headers_failed", (string?)await Browser.EvaluateAsync($"{Module}.subscribe({{ headers: {{ 'X-Notify-User': 'a\\nb' }} }}).catch((error) => error.code)"));
+    }
+
+    [Theory]
+    [InlineData("api", "http://")]
+    [InlineData("serviceWorker", "http://")]
+    [InlineData("scope", "http://")]
+    public async Task An_option_that_is_no_url_is_told_with_a_code(string option, string value)
+    {
+        await OpenPageAsync();
+
+        var error = await Browser.EvaluateAsync($"{Module}.subscribe({{ {option}: '{value}' }}).catch(({{ name, code, message }}) => ({{ name, code, message }}))");
+
+        Assert.Equal(("NotifyError", "invalid_options", $"The option {option} is no URL: {value}."), ((string)error!["name"]!, (string)error["code"]!, (string)error["message"]!));
+    }
+
+    [Fact]
+    public async Task A_worker_that_the_application_has_registered_is_taken_as_it_is()
+    {
+        await SubscribeAsync();
+
+        // A module, say, which could not be registered as a script.
+        await Browser.EvaluateAsync("void (ServiceWorkerContainer.prototype.register = () => Promise.reject(new TypeError('not as a script')))");
+
+        Assert.False((bool)(await Browser.EvaluateAsync($"{Module}.subscribe()"))!["isNew"]!);
+    }
+
+    [Fact]
     public async Task An_application_on_another_origin_imports_all_of_it()
     {
         await using var application = await ApplicationHost.StartAsync(Host.Url, Ct);
@@ -317,6 +392,23 @@ public sealed class ChromiumModuleTests() : ModuleTests(BrowserKind.Chromium);
 public sealed class FirefoxModuleTests() : ModuleTests(BrowserKind.Firefox)
 {
     /// <summary>Chromium's question is part of its window, of which there is none here.</summary>
+    [Fact]
+    public async Task A_second_call_while_the_user_is_asked_waits_for_the_same_answer()
+    {
+        var firefox = (Firefox)Browser;
+        await firefox.AskForPermissionAsync();
+        await OpenPageAsync();
+        await Browser.ClickAsync("#subscribe");
+        await Browser.EvaluateAsync($"void (window.second = {Module}.subscribe())");
+
+        await firefox.AllowAsync();
+
+        Assert.NotNull((await Browser.EvaluateAsync("window.second"))!["id"]);
+        await WaitForTextAsync("#standing", "This browser is subscribed.");
+        await SubscriptionAsync();
+    }
+
+    /// <inheritdoc cref="A_second_call_while_the_user_is_asked_waits_for_the_same_answer" />
     [Fact]
     public async Task A_question_that_is_not_answered_holds_nothing_up_and_an_unsubscribe_meanwhile_counts()
     {

@@ -145,6 +145,32 @@ public abstract class ServiceWorkerTests(BrowserKind kind) : BrowserTest(kind)
         await Browser.ClickNotificationAsync();
         await Browser.WaitForTabsAsync(new Uri(Host.Url, "/?chat=5"));
         Assert.Equal(1, (int)(await Browser.EvaluateAsync("window.routed?.length ?? 1"))!);
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 0);
+
+        // Nor is one that fails later.
+        await Browser.EvaluateAsync($"void {Module}.onNavigate(async () => {{ throw new Error('no such route'); }})");
+        await PostAsync("Click", "/?chat=6");
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 1);
+        await Browser.ClickNotificationAsync();
+        await Browser.WaitForTabsAsync(new Uri(Host.Url, "/?chat=6"));
+    }
+
+    [Fact]
+    public async Task A_click_leads_the_window_and_not_a_frame_in_it()
+    {
+        await using var application = await ApplicationHost.StartAsync(Host.Url, Ct);
+        await Browser.NavigateAsync(application.Url);
+        await Browser.WaitUntilAsync("window.arrived");
+        await Browser.EvaluateAsync("notify.subscribe()");
+        await Browser.EvaluateAsync("""
+            new Promise((loaded) => document.body.append(Object.assign(document.createElement("iframe"), { src: "/framed", onload: ({ target }) => loaded((target.contentWindow.focus(), true)) })))
+            """);
+        await Host.PostAsync(new MessagePosted { RecipientIds = ["grace"], Title = "Click", Url = "/rooms/7" });
+        await Browser.WaitForNotificationsAsync(shown => shown.Count == 1);
+
+        await Browser.ClickNotificationAsync();
+
+        await Browser.WaitForTabsAsync(new Uri(application.Url, "/rooms/7"));
     }
 
     [Fact]
@@ -351,10 +377,10 @@ public sealed class FirefoxServiceWorkerTests() : ServiceWorkerTests(BrowserKind
         await SubscribeAsync();
         await Browser.EvaluateAsync($$"""
             void (async () => {
-              const { fetch } = window;
-              window.fetch = async (url, options) => {
-                if (options?.method === "DELETE") await new Promise((resolve) => window.goOn = resolve);
-                return fetch(url, options);
+              const { unsubscribe } = PushSubscription.prototype;
+              PushSubscription.prototype.unsubscribe = async function () {
+                await new Promise((resolve) => window.goOn = resolve);
+                return unsubscribe.call(this);
               };
               await {{Module}}.unsubscribe();
               window.isEnded = true;
