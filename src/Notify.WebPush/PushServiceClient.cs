@@ -74,8 +74,13 @@ public sealed class PushServiceClient
     /// </summary>
     /// <exception cref="OperationCanceledException">The caller cancelled before the answer came; whether the push service has the message is not known.</exception>
     public Task<PushOutcome> SendAsync(
-        PushSubscription subscription, PushMessage message, VapidKeyPair keys, CancellationToken cancellationToken = default) =>
-        SendAsync(subscription, message, encrypted: null, keys, cancellationToken);
+        PushSubscription subscription, PushMessage message, VapidKeyPair keys, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(subscription);
+        ArgumentNullException.ThrowIfNull(message);
+        ArgumentNullException.ThrowIfNull(keys);
+        return SendAsync(subscription, message, encrypted: null, keys, cancellationToken);
+    }
 
     /// <summary>The same for a message that is encrypted already, so that what is not encryption can be measured alone; null encrypts it here.</summary>
     internal async Task<PushOutcome> SendAsync(

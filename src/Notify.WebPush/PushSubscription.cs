@@ -98,12 +98,19 @@ public sealed class PushSubscription
             throw Refused(PushSubscriptionException.ParseError);
         }
 
-        if ((uri.Scheme != Uri.UriSchemeHttps && uri.Scheme != Uri.UriSchemeHttp) || uri.UserInfo.Length != 0)
+        if ((uri.Scheme != Uri.UriSchemeHttps && uri.Scheme != Uri.UriSchemeHttp) || HasUserInfo(endpoint))
         {
             throw Refused(PushSubscriptionException.EndpointNotAllowed);
         }
 
         return endpoint.AsSpan(uri.Scheme.Length).StartsWith("://", StringComparison.Ordinal) ? uri : throw Refused(PushSubscriptionException.ParseError);
+
+        // Also an empty one, which System.Uri does not tell: it would be another endpoint to us, and the same to the push service.
+        static bool HasUserInfo(string endpoint)
+        {
+            var authority = endpoint.AsSpan(endpoint.IndexOf(':', StringComparison.Ordinal) + 1).TrimStart('/');
+            return authority[..(authority.IndexOfAny('/', '?') is var end and >= 0 ? end : authority.Length)].Contains('@');
+        }
 
         static PushSubscriptionException Refused(string code) =>
             new(code, "endpoint must be an absolute https or http URL without user info and fragment: send the one PushSubscription.toJSON() gives.");

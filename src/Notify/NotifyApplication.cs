@@ -20,6 +20,11 @@ public static partial class NotifyApplication
 {
     private static readonly string[] AddressKeys = [WebHostDefaults.ServerUrlsKey, WebHostDefaults.HttpPortsKey, WebHostDefaults.HttpsPortsKey];
 
+    private static readonly string[] WhoWriteRequests =
+    [
+        "Microsoft.AspNetCore.Hosting.Diagnostics", "Microsoft.AspNetCore.Server.Kestrel.BadRequests", "Microsoft.AspNetCore.Routing.Matching.DfaMatcher",
+    ];
+
     internal const string DefaultUrl = "http://localhost:5080";
 
     internal static readonly string Version = typeof(NotifyApplication).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
@@ -33,14 +38,15 @@ public static partial class NotifyApplication
         var builder = CreateBuilder(args);
         builder.WebHost.UseStaticWebAssets().ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
 
-        // It would write whole request URLs, and one of ours carries an endpoint. A level that is set for one logger provider goes before any that is set for all.
-        const string requests = "Microsoft.AspNetCore.Hosting.Diagnostics";
-        builder.Logging.AddFilter(requests, LogLevel.Warning);
+        // They would write whole request lines and paths, and one of ours carries an endpoint. A level that is set for one logger provider goes before any that is set for all.
         builder.Services.PostConfigure<LoggerFilterOptions>(filters =>
         {
-            foreach (var provider in filters.Rules.Select(rule => rule.ProviderName).OfType<string>().Distinct().ToList())
+            foreach (var provider in filters.Rules.Select(rule => rule.ProviderName).Append(null).Distinct().ToList())
             {
-                filters.Rules.Add(new LoggerFilterRule(provider, requests, LogLevel.Warning, filter: null));
+                foreach (var category in WhoWriteRequests)
+                {
+                    filters.Rules.Add(new LoggerFilterRule(provider, category, LogLevel.Warning, filter: null));
+                }
             }
         });
         if (!AddressKeys.Any(key => builder.Configuration[key] is { Length: > 0 }))
@@ -53,6 +59,7 @@ public static partial class NotifyApplication
         builder.Services.AddProblems();
         builder.Services.AddNotifyCors(builder.Environment);
         builder.Services.AddNotifyRateLimits(builder.Configuration, builder.Environment);
+        builder.Services.AddNotifyRequestTimeouts();
         builder.Services.AddNotifyAuthentication(builder.Configuration, builder.Environment);
         builder.Services.AddNotifyStore(builder.Configuration);
         builder.Services.AddNotifySubscriptions();
@@ -93,6 +100,7 @@ public static partial class NotifyApplication
         app.UseNotifyDashboard();
         app.UseNotifyPage();
         app.UseRouting();
+        app.UseRequestTimeouts();
         app.UseCors();
         app.UseAuthentication();
         app.UseRateLimiter();

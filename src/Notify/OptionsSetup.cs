@@ -80,6 +80,16 @@ internal static class OptionsSetup
         {
             yield return $"Notify__Auth__SigningKey is too short: HS256 takes {AuthOptions.MinSigningKeyBytes} bytes or more ('openssl rand -base64 48' prints one).";
         }
+
+        foreach (var (index, _) in options.PreviousSigningKeys.Index().Where(key => Encoding.UTF8.GetByteCount(key.Item) < AuthOptions.MinSigningKeyBytes))
+        {
+            yield return $"Notify__Auth__PreviousSigningKeys__{index} is too short: a key of HS256 has {AuthOptions.MinSigningKeyBytes} bytes or more. Take it away if there is none.";
+        }
+
+        if (options.PreviousSigningKeys.Count > 0 && !hasKey)
+        {
+            yield return "Notify__Auth__PreviousSigningKeys stand beside Notify__Auth__SigningKey, the key that tokens are signed with from now on: set that too, or take them away.";
+        }
     }
 
     private static IEnumerable<string> CheckVapid(VapidOptions options, bool isDevelopment)

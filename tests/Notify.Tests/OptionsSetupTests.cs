@@ -19,6 +19,8 @@ public sealed class OptionsSetupTests
 
     [Theory]
     [InlineData("--Notify:Auth:SigningKey=short", "too short")]
+    [InlineData("--Notify:Auth:PreviousSigningKeys:0=short", "Notify__Auth__PreviousSigningKeys__0 is too short")]
+    [InlineData("--Notify:Auth:PreviousSigningKeys:0=0123456789abcdef0123456789abcdef", "set that too")]
     [InlineData("--Notify:Auth:Authority=https://login.example.com", "Audience")]
     [InlineData("--Notify:Auth:Authority=nowhere", "https URL")]
     [InlineData("--Notify:Sending:MaxAttempts=0", "Notify__Sending__MaxAttempts must be between 1 and 100.")]

@@ -167,6 +167,7 @@ public class PushSubscriptionTests
     [InlineData("javascript:secret-token")]
     [InlineData("wss://push.example.net/secret-token")]
     [InlineData("https://user@push.example.net/secret-token")]
+    [InlineData("https://@push.example.net/secret-token")]
     [InlineData("https://user:password@push.example.net/secret-token")]
     [InlineData("data:text/plain,secret-token")]
     [InlineData("ftp://user:secret-token@push.example.net/")]

@@ -20,4 +20,7 @@ public sealed class AuthOptions
 
     /// <summary>A key shared with the application, which signs short tokens (HS256) with its UTF-8 bytes, 32 at least. A secret. No default.</summary>
     public string? SigningKey { get; set; }
+
+    /// <summary>Keys whose tokens count beside those of <see cref="SigningKey"/>, while the application changes to a new one. Secrets, of the same length. Default: none.</summary>
+    public IList<string> PreviousSigningKeys { get; } = [];
 }

@@ -30,6 +30,7 @@ internal static class AuthenticationSetup
             {
                 options.MapInboundClaims = false;
                 options.TokenValidationParameters.NameClaimType = "sub";
+                options.TokenValidationParameters.IgnoreTrailingSlashWhenValidatingAudience = false;
                 options.TokenValidationParameters.ClockSkew = AuthOptions.ClockSkew;
                 if (!string.IsNullOrEmpty(auth.Authority))
                 {
@@ -52,7 +53,7 @@ internal static class AuthenticationSetup
                     options.TokenValidationParameters.ValidAlgorithms = [SecurityAlgorithms.HmacSha256];
                     if (!string.IsNullOrEmpty(auth.SigningKey))
                     {
-                        options.TokenValidationParameters.IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(auth.SigningKey));
+                        options.TokenValidationParameters.IssuerSigningKeys = auth.PreviousSigningKeys.Prepend(auth.SigningKey).Select(key => new SymmetricSecurityKey(Encoding.UTF8.GetBytes(key)));
                     }
                 }
             });

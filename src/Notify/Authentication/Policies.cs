@@ -56,7 +56,7 @@ internal static class Policies
         return true;
     }
 
-    // RFC 8693 section 4.2: one string, scopes apart by spaces; some issuers write scp, or an array.
+    // RFC 8693 section 4.2: one string, scopes apart by spaces; some issuers write scp, or an array, of which each string is a claim. The text of an object is none.
     private static bool HasScope(ClaimsPrincipal user, string scope) =>
-        user.FindAll(claim => claim.Type is "scope" or "scp").Any(claim => claim.Value.Split(' ').Contains(scope, StringComparer.Ordinal));
+        user.FindAll(claim => claim is { Type: "scope" or "scp", ValueType: ClaimValueTypes.String }).Any(claim => claim.Value.Split(' ').Contains(scope, StringComparer.Ordinal));
 }

@@ -29,7 +29,7 @@ internal static class DashboardApi
     {
         var group = routes.MapGroup("/api/dashboard").WithTags("Dashboard").RequireAuthorization(Policies.Operate);
         group.MapGet("/live", (Workers workers, Backlog backlog, ClaimsPrincipal user, TimeProvider time, IHostApplicationLifetime host, CancellationToken cancellationToken) =>
-            TypedResults.ServerSentEvents(LiveAsync(workers, backlog, EndOf(user), time, host.ApplicationStopping, cancellationToken))).WithName("WatchDashboard");
+            TypedResults.ServerSentEvents(LiveAsync(workers, backlog, EndOf(user), time, host.ApplicationStopping, cancellationToken))).WithName("WatchDashboard").DisableRequestTimeout();
         group.MapGet("/messages/{messageId:guid}", FindMessageAsync).WithName("FindMessage")
             .Produces<MessageView>().ProducesProblem(StatusCodes.Status404NotFound);
         group.MapGet("/users", FindUserAsync).WithName("FindUser")

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MassTransit;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Notify.Authentication;
 using Notify.Contracts;
 using Notify.Messaging;
@@ -14,6 +16,9 @@ internal static class MessagesApi
     /// <summary>The largest event that is taken, here and from the bus: fifty thousand recipients with the longest ids of ASCII are less.</summary>
     internal const int MaxEventBytes = 16 * 1024 * 1024;
 
+    // Others wait for its place: the largest event takes four minutes at most.
+    private static readonly MinDataRate WithPlace = new(bytesPerSecond: 64 * 1024, gracePeriod: TimeSpan.FromSeconds(5));
+
     private static readonly JsonSerializerOptions Json = MessagePostedConverter.Lenient(new(JsonSerializerOptions.Web) { NumberHandling = JsonNumberHandling.Strict, AllowDuplicateProperties = false });
 
     public static void MapMessagesApi(this IEndpointRouteBuilder routes) =>
@@ -21,10 +26,20 @@ internal static class MessagesApi
             .RequireAuthorization(Policies.Publish)
             .Accepts<MessagePosted>("application/json")
             .Produces(StatusCodes.Status202Accepted)
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status413PayloadTooLarge);
+            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status413PayloadTooLarge)
+
+            // Reading and publishing have limits of their own.
+            .DisableRequestTimeout();
 
     private static async Task<IResult> PostAsync(HttpRequest request, IBus bus, TimeProvider time, CancellationToken cancellationToken)
     {
+        // Before it is read. One that does not say how large it is may be.
+        using var place = LargeMessages.IsLarge(request.ContentLength ?? MaxEventBytes) ? await LargeMessages.TakePlaceAsync(LargeMessages.OverHttp, ConfirmedPublish.Patience, cancellationToken) : null;
+        if (place is not null && HttpProtocol.IsHttp11(request.Protocol) && request.HttpContext.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+        {
+            rate.MinDataRate = WithPlace;
+        }
+
         if (await RequestBody.ReadAsync(request, MaxEventBytes, cancellationToken) is not { } body)
         {
             return Problems.TooLarge($"A message is at most {MaxEventBytes / 1024 / 1024} MiB of JSON.");
@@ -35,7 +50,6 @@ internal static class MessagesApi
 
     private static async Task<IResult> PublishAsync(ReadOnlyMemory<byte> body, IBus bus, CancellationToken cancellationToken)
     {
-        using var place = LargeMessages.IsLarge(body.Length) ? await LargeMessages.TakePlaceAsync(LargeMessages.OverHttp, cancellationToken) : null;
         MessagePosted? message;
         try
         {

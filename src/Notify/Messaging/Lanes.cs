@@ -21,6 +21,9 @@ public sealed class Lanes(IOptions<NotifyOptions> options, IOptions<FanoutOption
     /// <summary>The queues of all lanes of all stages.</summary>
     internal IEnumerable<string> All => Counts.SelectMany(stage => Enumerable.Range(0, stage.Value), (stage, lane) => QueueOf(stage.Key, lane));
 
+    /// <summary>Whether this process has made the lanes of the send stage: the broker is a new one, or another, and has nothing of what was held back.</summary>
+    internal bool AreNew { get; set; }
+
     /// <summary>The queue of one lane.</summary>
     public static string QueueOf(string stage, int lane) => $"{stage}-{lane}";
 

@@ -25,6 +25,11 @@ internal static class LargeMessages
         return new Place(places);
     }
 
+    /// <summary>Waits for a place for so long.</summary>
+    /// <exception cref="TimeoutException">None came free.</exception>
+    public static async Task<IDisposable> TakePlaceAsync(SemaphoreSlim places, TimeSpan patience, CancellationToken cancellationToken) =>
+        await places.WaitAsync(patience, cancellationToken) ? new Place(places) : throw new TimeoutException("As many large events as may be are being read.");
+
     private sealed class Place(SemaphoreSlim places) : IDisposable
     {
         public void Dispose() => places.Release();

@@ -1,7 +1,6 @@
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Notify.Sending;
-using Notify.Store;
 
 namespace Notify.Operations;
 
@@ -15,8 +14,8 @@ internal static class HealthSetup
     public static IServiceCollection AddNotifyHealth(this IServiceCollection services)
     {
         // MassTransit adds the bus's own check, with the same tag.
-        services.AddHealthChecks()
-            .AddDbContextCheck<NotifyDbContext>("store", tags: [Ready])
+        services.AddSingleton<StoreHealthCheck>().AddHealthChecks()
+            .AddCheck<StoreHealthCheck>("store", tags: [Ready])
             .AddCheck<VapidHealthCheck>("vapid", tags: [Ready]);
         return services;
     }

@@ -22,7 +22,7 @@ public sealed class PushPoster(
     /// <summary>Why none is made to this subscription; null if one may be.</summary>
     public PushOutcome? RefusalOf(TargetSubscription target) =>
         allowList.Refuses(target.Push.Endpoint) is { } refused ? new PushOutcome.Rejected(null, refused)
-        : keys.Find(target.ApplicationServerKey) is null ? new PushOutcome.Unauthorised(null, "the subscription was made with an application server key that is not configured; add its pair to Notify:Vapid:Previous")
+        : keys.Find(target.ApplicationServerKey) is null ? new PushOutcome.Unauthorised(null, "the subscription was made with an application server key that is not configured; give its pair back as Notify__Vapid__Previous__N ('vapid check' counts such subscriptions)")
         : null;
 
     /// <summary>Makes it, once <see cref="RefusalOf"/> has nothing against it.</summary>

@@ -128,11 +128,11 @@ public sealed partial class SendStage(
                 await GiveUpAsync(work, outcome.Status, Reason(PushFailureReasons.TooLarge, outcome.Reason));
                 break;
             case PushOutcome.Unauthorised:
-                LogUnauthorised(target.Push.Endpoint.Host, outcome.Status, outcome.Reason ?? NoReason);
+                LogRefusal(outcome, target.Push.Endpoint.Host);
                 await GiveUpAsync(work, outcome.Status, Reason(PushFailureReasons.Unauthorised, outcome.Reason), isKept: true);
                 break;
             default:
-                LogRejected(target.Push.Endpoint.Host, outcome.Status, outcome.Reason ?? NoReason);
+                LogRefusal(outcome, target.Push.Endpoint.Host);
                 await GiveUpAsync(work, outcome.Status, Reason(PushFailureReasons.Rejected, outcome.Reason), isKept: true);
                 break;
         }
@@ -262,10 +262,30 @@ public sealed partial class SendStage(
             cancellationToken);
     }
 
+    private void LogRefusal(PushOutcome outcome, string pushService)
+    {
+        switch (outcome)
+        {
+            // Not asked.
+            case { Status: null }:
+                LogNotMade(pushService, outcome.Reason ?? NoReason);
+                break;
+            case PushOutcome.Unauthorised:
+                LogUnauthorised(pushService, outcome.Status, outcome.Reason ?? NoReason);
+                break;
+            default:
+                LogRejected(pushService, outcome.Status, outcome.Reason ?? NoReason);
+                break;
+        }
+    }
+
     private static string Reason(string name, string? said) => string.IsNullOrEmpty(said) ? name : $"{name}: {said}";
 
     [LoggerMessage(LogLevel.Error, "{PushService} refused our VAPID key or token ({Status}: {Reason}); the subscription is kept. Run 'vapid check'")]
     private partial void LogUnauthorised(string pushService, int? status, string reason);
+
+    [LoggerMessage(LogLevel.Error, "A push message to {PushService} is not made: {Reason}. The subscription is kept")]
+    private partial void LogNotMade(string pushService, string reason);
 
     [LoggerMessage(LogLevel.Warning, "{PushService} rejected a push message ({Status}: {Reason}); the subscription is kept")]
     private partial void LogRejected(string pushService, int? status, string reason);

@@ -5,11 +5,11 @@ using Notify.Telemetry;
 namespace Notify.Sending;
 
 /// <summary>
-/// Sees to it that no line stands still: (1) once the in-memory bus runs it sends the head of each line again, since that bus has forgotten the copies it held
-/// back; (2) from then on it looks for heads that the bus has lost.
+/// Sees to it that no line stands still: (1) once the bus runs it sends the head of each line again where that bus has none of the copies that were held back, as the in-memory bus has not, nor a
+/// broker that has just been put in another's place; (2) from then on it looks for heads that the bus has lost.
 /// </summary>
 internal sealed partial class WaitingLinesWatch(
-    WaitingLines lines, PushSender sender, IOptions<NotifyOptions> options, TimeProvider time, ILogger<WaitingLinesWatch> logger) : IHostedLifecycleService, IDisposable
+    WaitingLines lines, PushSender sender, Lanes lanes, IOptions<NotifyOptions> options, TimeProvider time, ILogger<WaitingLinesWatch> logger) : IHostedLifecycleService, IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
@@ -22,7 +22,7 @@ internal sealed partial class WaitingLinesWatch(
     public async Task StartedAsync(CancellationToken cancellationToken)
     {
         // (1)
-        if (options.Value.Transport == TransportKind.InMemory)
+        if (options.Value.Transport == TransportKind.InMemory || lanes.AreNew)
         {
             await foreach (var head in lines.TakeHeadsAsync(cancellationToken))
             {

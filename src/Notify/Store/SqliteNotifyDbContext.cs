@@ -25,6 +25,8 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
     /// <param name="cancellationToken">Gives up.</param>
     internal async Task<IAsyncDisposable> TakeMigrationTurnAsync(CancellationToken cancellationToken)
     {
+        CreateFile();
+
         // Open, it knows its file's whole path.
         await Database.OpenConnectionAsync(cancellationToken);
         try
@@ -45,6 +47,26 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
         {
             await Database.CloseConnectionAsync();
         }
+    }
+
+    /// <summary>Whether there is nothing in it, as in a file that is not there yet.</summary>
+    internal async Task<bool> IsEmptyAsync(CancellationToken cancellationToken)
+    {
+        CreateFile();
+        return !await Database.SqlQueryRaw<string>("""SELECT "name" AS "Value" FROM "sqlite_master" """).AnyAsync(cancellationToken);
+    }
+
+    // For its owner alone: it holds endpoints and keys. What SQLite puts beside it is as open as it is.
+    private void CreateFile()
+    {
+        var path = Database.GetDbConnection().DataSource;
+        if (OperatingSystem.IsWindows() || StoreSetup.IsInMemory(new SqliteConnectionStringBuilder(Database.GetConnectionString())) || path.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
+            || File.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
+        {
+            return;
+        }
+
+        new FileStream(path, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }).Dispose();
     }
 
     private static async Task<FileStream> OpenAloneAsync(string path, CancellationToken cancellationToken)

@@ -61,7 +61,7 @@ internal static class StoreSetup
     }
 
     // A name that begins with file: is a URI, with options of its own.
-    private static bool IsInMemory(SqliteConnectionStringBuilder connection) =>
+    internal static bool IsInMemory(SqliteConnectionStringBuilder connection) =>
         connection.Mode == SqliteOpenMode.Memory
         || connection.DataSource == ":memory:"
         || (connection.DataSource.StartsWith("file:", StringComparison.OrdinalIgnoreCase)

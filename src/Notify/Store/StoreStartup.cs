@@ -15,8 +15,8 @@ internal sealed class StoreStartup(IDbContextFactory<NotifyDbContext> store, Enc
             // Only where there is something to do: migrating takes a lock.
             if ((await db.Database.GetPendingMigrationsAsync(cancellationToken)).ToList() is { Count: > 0 } pending)
             {
-                // A file that was not there before is nobody's to look after.
-                var isNewFile = db is SqliteNotifyDbContext && !(await db.Database.GetAppliedMigrationsAsync(cancellationToken)).Any();
+                // A file that was not there before is nobody's to look after; one that another program has written to is.
+                var isNewFile = db is SqliteNotifyDbContext sqlite && await sqlite.IsEmptyAsync(cancellationToken);
                 if (!environment.IsDevelopment() && !isNewFile)
                 {
                     throw new InvalidOperationException(

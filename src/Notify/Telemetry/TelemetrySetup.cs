@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Reflection;
 using MassTransit;
 using MassTransit.Logging;
@@ -37,6 +38,7 @@ internal static class TelemetrySetup
             return;
         }
 
+        builder.Services.AddSingleton<DistributedContextPropagator, TraceContextPropagator>();
         var telemetry = builder.Services.AddOpenTelemetry()
             .ConfigureResource(resource => resource
                 .AddService("notify", serviceVersion: typeof(TelemetrySetup).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion, serviceInstanceId: $"{Environment.MachineName}:{Environment.ProcessId}")

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Net;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Notify.Store;
@@ -42,6 +43,27 @@ public sealed class AcceptancesTests(SharedDatabases databases)
         }
 
         Assert.Equal(messages.Count, browser.Received.Count);
+    }
+
+    [Fact]
+    public async Task A_request_that_waits_for_a_database_that_hangs_is_answered_503_within_seconds()
+    {
+        var database = (await databases.NewPostgreSqlAsync())!;
+        await using var service = await NotifyService.StartAsync(database.Settings);
+        await using var connection = new NpgsqlConnection(database.ConnectionString);
+        await connection.OpenAsync(Cancellation);
+        await using var transaction = await connection.BeginTransactionAsync(Cancellation);
+        await using var locks = new NpgsqlCommand("""LOCK TABLE "Subscriptions" IN ACCESS EXCLUSIVE MODE""", connection, transaction);
+        await locks.ExecuteNonQueryAsync(Cancellation);
+        using var http = service.ClientOf("ada");
+
+        // A statement alone has half a minute, and four tries more.
+        http.Timeout = TimeSpan.FromSeconds(25);
+        using var answer = await http.GetAsync("api/subscriptions", Cancellation);
+
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
+        Assert.Contains("\"code\":\"unavailable\"", await answer.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        Assert.Contains(service.Logs.Lines, line => line.Contains("A request is answered 503", StringComparison.Ordinal));
     }
 
     [Fact]

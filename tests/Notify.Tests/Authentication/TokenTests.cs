@@ -115,6 +115,32 @@ public sealed class TokenTests(ProductionService shared) : IClassFixture<Product
         Assert.Equal(HttpStatusCode.Accepted, await PublishAsync(token));
     }
 
+    [Fact]
+    public async Task A_scope_is_no_part_of_an_object_or_of_a_list_in_a_list()
+    {
+        foreach (var scope in new object[] { new Dictionary<string, object> { ["x"] = " notify.publish " }, new[] { new[] { "a notify.publish b" } } })
+        {
+            Assert.Equal(HttpStatusCode.Forbidden, await PublishAsync(Tokens.Signed(token => token.Claims = new Dictionary<string, object> { ["scope"] = scope })));
+        }
+    }
+
+    [Fact]
+    public async Task While_the_application_changes_its_key_tokens_of_both_count()
+    {
+        using var pair = WebPush.VapidKeyPair.Generate();
+        var (current, other) = (new string('n', 32), new string('o', 32));
+        await using var service = await NotifyService.StartAsync(
+            [.. ProductionService.Settings(pair), $"--Notify:Auth:SigningKey={current}", $"--Notify:Auth:PreviousSigningKeys:0={Tokens.SigningKey}"]);
+        using var http = new HttpClient { BaseAddress = service.Url };
+
+        foreach (var (key, status) in new[] { (current, HttpStatusCode.OK), (Tokens.SigningKey, HttpStatusCode.OK), (other, HttpStatusCode.Unauthorized) })
+        {
+            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Tokens.Create(Credentials(key, SecurityAlgorithms.HmacSha256)));
+            using var response = await http.GetAsync("api/subscriptions", Cancellation);
+            Assert.Equal(status, response.StatusCode);
+        }
+    }
+
     private async Task<HttpStatusCode> PublishAsync(string token)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "api/messages")

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Notify.Messaging;
 using Notify.Tests.Subscriptions;
 
 namespace Notify.Tests.Fanout;
@@ -36,6 +37,21 @@ public sealed class MessagesApiTests(SharedService shared) : IClassFixture<Share
         { "an unknown urgency", $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"t","urgency":"urgent"}""", "invalid_message" },
         { "a script for a URL", $$"""{"messageId":"{{Id}}","recipientIds":["ada"],"title":"t","url":"javascript:alert(1)"}""", "invalid_message" },
     };
+
+    [Fact]
+    public async Task A_large_one_has_its_place_before_it_is_read()
+    {
+        var rest = new TaskCompletionSource();
+        using var http = _service.ClientOf("publisher");
+        var body = Encoding.UTF8.GetBytes($$"""{"messageId":"{{Guid.NewGuid()}}","recipientIds":["nobody"],"title":"t","body":"{{new string(' ', 200_000)}}"}""");
+        var posted = http.PostAsync("api/messages", new InTwoParts(body, rest.Task), Cancellation);
+
+        await Eventually.TrueAsync(() => LargeMessages.OverHttp.CurrentCount < LargeMessages.MostAtOnce);
+        rest.SetResult();
+
+        await SubscriptionsApiTests.AssertProblemAsync(await posted, 400, "invalid_message");
+        await Eventually.TrueAsync(() => LargeMessages.OverHttp.CurrentCount == LargeMessages.MostAtOnce);
+    }
 
     [Theory]
     [MemberData(nameof(BadBodies))]
@@ -97,5 +113,31 @@ public sealed class MessagesApiTests(SharedService shared) : IClassFixture<Share
         using var response = await http.PostAsync("api/messages", new StringContent("{}", Encoding.UTF8, "text/plain"), Cancellation);
 
         await SubscriptionsApiTests.AssertProblemAsync(response, 415, "unsupported_media_type");
+    }
+
+    private sealed class InTwoParts : HttpContent
+    {
+        private readonly byte[] _body;
+        private readonly Task _rest;
+
+        public InTwoParts(byte[] body, Task rest)
+        {
+            (_body, _rest) = (body, rest);
+            Headers.ContentType = new("application/json");
+        }
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await stream.WriteAsync(_body.AsMemory(0, 1000), Cancellation);
+            await stream.FlushAsync(Cancellation);
+            await _rest;
+            await stream.WriteAsync(_body.AsMemory(1000), Cancellation);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = _body.Length;
+            return true;
+        }
     }
 }

@@ -44,6 +44,27 @@ public sealed class SqliteFileTests
         });
 
     [Fact]
+    public Task A_file_of_another_program_is_not_taken_for_a_new_one_in_production() => OnFileAsync(
+        "CREATE TABLE another (id);",
+        async file =>
+        {
+            using var pair = WebPush.VapidKeyPair.Generate();
+            var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => NotifyService.StartAsync([.. Authentication.ProductionService.Settings(pair), $"--ConnectionStrings:Notify=Data Source={file}"]));
+            Assert.Contains("not at the current schema", refusal.Message, StringComparison.Ordinal);
+        });
+
+    [Fact]
+    public async Task A_new_file_is_its_owners_alone()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such rights");
+        await using var service = await NotifyService.StartAsync();
+        await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
+        var file = new FileInfo(db.Database.GetDbConnection().DataSource);
+
+        Assert.All(file.Directory!.GetFiles(), each => Assert.Equal((each.Name, UnixFileMode.UserRead | UnixFileMode.UserWrite), (each.Name, each.UnixFileMode)));
+    }
+
+    [Fact]
     public Task A_migration_goes_on_where_a_process_was_killed_while_it_migrated_and_two_at_once_do_it_one_after_the_other() => OnFileAsync(
         """CREATE TABLE "__EFMigrationsLock" ("Id" INTEGER NOT NULL PRIMARY KEY, "Timestamp" TEXT NOT NULL); INSERT INTO "__EFMigrationsLock" VALUES (1, '2026-01-01 00:00:00');""",
         async file =>

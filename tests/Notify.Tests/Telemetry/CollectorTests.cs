@@ -1,8 +1,12 @@
 using System.Collections.Concurrent;
+using System.Net.Http.Json;
 using System.Text;
+using MassTransit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Notify.Contracts;
 using Notify.LocalPushService;
 
 namespace Notify.Tests.Telemetry;
@@ -11,6 +15,29 @@ namespace Notify.Tests.Telemetry;
 public sealed class CollectorTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_a_caller_carries_along_with_its_trace_stays_with_the_caller()
+    {
+        var (baggage, traces) = (new ConcurrentQueue<string?>(), new ConcurrentQueue<string?>());
+        await using var service = await NotifyService.StartAsync("--OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9");
+        var listening = service.Services.GetRequiredService<IBus>().ConnectReceiveEndpoint("listener", endpoint => endpoint.Handler<MessagePosted>(context =>
+        {
+            baggage.Enqueue(context.Headers.Get<string>("MT-Activity-Correlation-Context"));
+            traces.Enqueue(context.Headers.Get<string>("MT-Activity-Id"));
+            return Task.CompletedTask;
+        }));
+        await listening.Ready;
+        using var http = service.ClientOf("ada");
+        http.DefaultRequestHeaders.Add("baggage", "secret=of-the-gateway");
+        http.DefaultRequestHeaders.Add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+
+        using var posted = await http.PostAsJsonAsync("api/messages", new { messageId = Guid.NewGuid(), recipientIds = new[] { "ada" }, title = "t" }, Cancellation);
+
+        await Eventually.TrueAsync(() => !traces.IsEmpty);
+        Assert.Equal([null], baggage);
+        Assert.All(traces, trace => Assert.Contains("0af7651916cd43dd8448eb211c80319c", trace, StringComparison.Ordinal));
+    }
 
     [Fact]
     public async Task A_collector_gets_traces_metrics_and_logs_and_nothing_secret()

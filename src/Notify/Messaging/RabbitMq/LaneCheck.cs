@@ -97,6 +97,8 @@ internal sealed partial class LaneCheck(RabbitMqAddress address, Lanes lanes, Ti
                 LogChange(stage, found.Count, count);
             }
 
+            lanes.AreNew |= stage == Queues.SubscriptionSend && found.Count == 0;
+
             // (5)
             await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
             for (var surplus = found.Count - 1; surplus >= count; surplus--)
