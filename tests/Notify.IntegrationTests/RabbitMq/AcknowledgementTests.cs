@@ -125,6 +125,27 @@ public sealed class AcknowledgementTests(SharedBrokers brokers)
         async Task<string?> StateAsync(SendPush push) => (await service.DeliveriesAsync(push.MessageId)) is [var row] ? row.GetProperty("state").GetString() : null;
     }
 
+    [Fact]
+    public async Task What_another_worker_was_given_meanwhile_is_neither_held_back_nor_told_of()
+    {
+        await using var service = await RabbitMqService.StartAsync(await brokers.NewVirtualHostAsync(RabbitMqVersion.V4));
+        await using var browser = await Browser.OpenAsync(service);
+        var (_, id) = await service.SubscribeAsync(browser.Agent, "ada");
+        service.Push.Faults.Add(new PushFault { Status = 503, Delay = TimeSpan.FromSeconds(2), Times = 1 });
+        using var cutOff = new CancellationTokenSource();
+        var push = new Taken(NewPush(id), _ => Task.FromResult<string?>(null), cutOff.Token);
+
+        var handling = service.Services.GetRequiredService<SendStage>().HandleAsync(push);
+        await Eventually.TrueAsync(() => service.Push.Status.Faults == 0);
+        await cutOff.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => handling);
+        Assert.Empty(push.Told);
+        Assert.Empty(await service.DeliveriesAsync(push.Push.MessageId));
+        await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
+        Assert.False(await db.WaitingLines.AnyAsync(TestContext.Current.CancellationToken));
+    }
+
     private static SendPush NewPush(Guid subscriptionId) => new()
     {
         SubscriptionId = subscriptionId, UserId = "ada", MessageId = Guid.NewGuid(), Payload = "{}", Urgency = "normal", TtlSeconds = 86_400, ExpiresAt = TimeProvider.System.GetUtcNow().AddDays(1),
@@ -150,7 +171,7 @@ public sealed class AcknowledgementTests(SharedBrokers brokers)
         }
     }
 
-    private sealed class Taken(SendPush push, Func<SendPush, Task<string?>> stateOf) : PushInHand
+    private sealed class Taken(SendPush push, Func<SendPush, Task<string?>> stateOf, CancellationToken isNotOurs = default) : PushInHand
     {
         public List<Task> KeptUntil { get; } = [];
 
@@ -165,7 +186,7 @@ public sealed class AcknowledgementTests(SharedBrokers brokers)
 
         public override CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
-        public override CancellationToken IsNotOurs => CancellationToken;
+        public override CancellationToken IsNotOurs => isNotOurs;
 
         public override Task PublishAsync<T>(T message) => Task.CompletedTask;
 

@@ -34,5 +34,22 @@ public sealed class DeliveryLogConsumerTests
         Assert.Equal((waits.MessageId, 2, 503), (attempt.MessageId, attempt.Attempt, attempt.Status));
     }
 
+    [Fact]
+    public async Task What_came_over_the_bus_makes_its_subscription_older_or_young_again()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var (_, failing) = await service.SubscribeAsync(browser.Agent, "ada");
+        var (_, alive) = await service.SubscribeAsync(browser.Agent, "ada");
+        var bus = service.Services.GetRequiredService<IBus>();
+
+        await bus.Publish(new PushFailed(failing, "ada", Guid.NewGuid(), 5, 503, PushFailureReasons.AttemptsExhausted, At), Cancellation);
+        await bus.Publish(new ReportedPushes([new PushAccepted(alive, "ada", Guid.NewGuid(), 1, 201, null, At)], []), Cancellation);
+
+        await using var db = await service.Services.GetRequiredService<IDbContextFactory<NotifyDbContext>>().CreateDbContextAsync(Cancellation);
+        await Eventually.GetAsync(() => db.Subscriptions.AnyAsync(row => row.Id == failing && row.FailingSince != null, Cancellation), isNoted => isNoted);
+        await Eventually.GetAsync(() => db.Subscriptions.AnyAsync(row => row.Id == alive && row.LastAcceptedAt == At, Cancellation), isNoted => isNoted);
+    }
+
     private static (DeliveryState State, int Attempts, string? Reason, DateTimeOffset? NextAttemptAt) StateOf(Delivery row) => (row.State, row.Attempts, row.Reason, row.NextAttemptAt);
 }

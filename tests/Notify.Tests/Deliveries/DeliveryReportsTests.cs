@@ -130,6 +130,32 @@ public sealed class DeliveryReportsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task While_a_write_is_still_under_way_no_other_is_begun()
+    {
+        await using var reports = NewReports();
+        _commits.Held = new TaskCompletionSource();
+        var begun = _commits.Begun;
+        try
+        {
+            var first = reports.ReportAsync(NewAcceptance(), lastAcceptedAt: null);
+            await Eventually.TrueAsync(() => _commits.Begun > begun);
+            _time.Advance(DeliveryReports.Patience);
+            await first.WaitAsync(Eventually.Patience, Cancellation);
+
+            // However long it rests.
+            _time.Advance(DeliveryReports.Rest);
+            await reports.ReportAsync(NewAcceptance(), lastAcceptedAt: null).WaitAsync(Eventually.Patience, Cancellation);
+
+            Assert.Equal(begun + 1, _commits.Begun);
+            await Eventually.TrueAsync(() => _overTheBus.Count == 2);
+        }
+        finally
+        {
+            _commits.Held.SetResult();
+        }
+    }
+
+    [Fact]
     public async Task What_neither_takes_is_told_to_whoever_reported_it()
     {
         var published = new NeverPublished();
@@ -293,6 +319,54 @@ public sealed class DeliveryReportsTests : IAsyncLifetime
 
         await using var db = _store.Open();
         Assert.Equal(DeliveryState.Accepted, (await db.Deliveries.AsNoTracking().SingleAsync(Cancellation)).State);
+    }
+
+    [Fact]
+    public async Task Of_two_of_a_subscription_the_second_is_waited_for_when_the_first_is_told()
+    {
+        await using var reports = NewReports();
+        var first = NewAcceptance();
+        var (held, heldToo, begun) = (_commits.Held = new TaskCompletionSource(), new TaskCompletionSource(), _commits.Begun);
+        var told = reports.ReportAsync(first, lastAcceptedAt: null);
+        await Eventually.TrueAsync(() => _commits.Begun > begun);
+        var toldToo = reports.ReportAsync(first with { MessageId = Guid.NewGuid() }, lastAcceptedAt: null);
+        _commits.Held = heldToo;
+        held.SetResult();
+        await told;
+
+        try
+        {
+            Assert.False(reports.ReportedAsync(first.SubscriptionId).IsCompleted);
+        }
+        finally
+        {
+            heldToo.SetResult();
+        }
+
+        await toldToo;
+    }
+
+    [Fact]
+    public async Task Where_no_log_is_kept_what_is_no_news_comes_after_what_was()
+    {
+        await using var reports = NewReports(isLogKept: false);
+        var first = NewAcceptance();
+        _commits.Held = new TaskCompletionSource();
+        var told = reports.ReportAsync(first, lastAcceptedAt: null);
+
+        var next = reports.ReportAsync(first, lastAcceptedAt: first.At);
+        var wait = reports.ReportAsync(NewWait(attempts: 1) with { SubscriptionId = first.SubscriptionId });
+        try
+        {
+            Assert.False(next.IsCompleted);
+            Assert.False(wait.IsCompleted);
+        }
+        finally
+        {
+            _commits.Held.SetResult();
+        }
+
+        await Task.WhenAll(told, next, wait);
     }
 
     [Fact]

@@ -43,6 +43,22 @@ public sealed class ReceiptsTests
     }
 
     [Fact]
+    public async Task That_one_subscription_displayed_it_says_nothing_of_another()
+    {
+        await using var service = await NotifyService.StartAsync();
+        await using var browser = await Browser.OpenAsync(service);
+        var (subscription, id) = await service.SubscribeAsync(browser.Agent, "ada");
+        var (_, otherId) = await service.SubscribeAsync(browser.Agent, "ada");
+        var (message, token) = await PushAsync(service, browser, subscription, subscriptions: 2);
+
+        Assert.Equal(HttpStatusCode.NoContent, await ReportAsync(service, new { token, @event = "displayed" }));
+
+        var rows = await Eventually.GetAsync(() => service.DeliveriesAsync(message), rows => rows.Any(row => row.GetProperty("state").GetString() == "displayed"));
+        Assert.Equal(
+            new[] { (id, "displayed"), (otherId, "accepted") }.Order(), rows.Select(row => (row.GetProperty("subscriptionId").GetGuid(), row.GetProperty("state").GetString()!)).Order());
+    }
+
+    [Fact]
     public async Task A_token_is_worth_nothing_for_another_push_or_another_user()
     {
         await using var service = await NotifyService.StartAsync();
@@ -157,11 +173,11 @@ public sealed class ReceiptsTests
         }
     }
 
-    private static async Task<(Guid Message, string Token)> PushAsync(NotifyService service, Browser browser, LocalSubscription subscription, string user = "ada")
+    private static async Task<(Guid Message, string Token)> PushAsync(NotifyService service, Browser browser, LocalSubscription subscription, string user = "ada", int subscriptions = 1)
     {
         var message = new MessagePosted { MessageId = Guid.NewGuid(), RecipientIds = [user], Title = "Hello" };
         await service.PostAsync(message);
-        await service.SettledDeliveriesAsync(message.MessageId, 1);
+        await service.SettledDeliveriesAsync(message.MessageId, subscriptions);
         await Eventually.TrueAsync(() => browser.Received.Any(push => push.Subscription == subscription));
         var data = JsonDocument.Parse(browser.Received.Single(push => push.Subscription == subscription).Content).RootElement.GetProperty("notification").GetProperty("data");
         Assert.Equal(message.MessageId, data.GetProperty("messageId").GetGuid());

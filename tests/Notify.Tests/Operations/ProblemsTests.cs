@@ -85,6 +85,20 @@ public sealed class ProblemsTests
     }
 
     [Fact]
+    public async Task A_fault_of_ours_is_logged_with_its_exception()
+    {
+        var failing = new FailingCommands("\"Deliveries\"", code: 1);
+        await using var service = await NotifyService.StartAsync(null, builder => builder.Services.ConfigureDbContext<SqliteNotifyDbContext>(options => options.AddInterceptors(failing)));
+        using var ada = service.ClientOf("ada");
+        failing.FailNext();
+
+        using var response = await ada.GetAsync(new Uri($"api/messages/{Guid.NewGuid()}/deliveries", UriKind.Relative), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+        Assert.Contains(service.Logs.Lines, line => line.Contains("unhandled exception", StringComparison.Ordinal) && line.Contains("as the test asked", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task An_error_to_HEAD_has_no_body_whatever_the_request_accepts()
     {
         await using var service = await NotifyService.StartAsync();

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using Notify.Tests.Subscriptions;
 
 namespace Notify.Tests.Operations;
@@ -41,6 +42,28 @@ public sealed class RateLimitsTests
         // A user at the same address is known by name.
         using var ada = service.ClientOf("ada");
         Assert.Equal(HttpStatusCode.OK, await GetAsync(ada, "api/subscriptions"));
+    }
+
+    [Fact]
+    public async Task Two_callers_by_IPv4_are_told_apart_where_the_service_listens_to_both()
+    {
+        Assert.SkipUnless(Socket.OSSupportsIPv6, "This machine has no IPv6");
+        await using var service = await NotifyService.StartAsync("--urls=http://[::]:0", "--Notify:RateLimits:PerAddress=1", "--Notify:RateLimits:Window=01:00:00");
+
+        foreach (var from in new[] { "127.0.0.2", "127.0.0.3" })
+        {
+            using var http = new HttpClient(new SocketsHttpHandler { ConnectCallback = (_, token) => ConnectAsync(from, token) }) { BaseAddress = new UriBuilder(service.Url) { Host = "127.0.0.1" }.Uri };
+            Assert.Equal(HttpStatusCode.OK, await GetAsync(http, "api/vapid-public-key"));
+            Assert.Equal(HttpStatusCode.TooManyRequests, await GetAsync(http, "api/vapid-public-key"));
+        }
+
+        async ValueTask<Stream> ConnectAsync(string from, CancellationToken token)
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(IPAddress.Parse(from), 0));
+            await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, service.Url.Port), token);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
     }
 
     [Fact]

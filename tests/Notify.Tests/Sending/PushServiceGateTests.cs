@@ -41,7 +41,8 @@ public sealed class PushServiceGateTests
         Assert.Equal(BreakerState.Closed, _gate.Breaker);
 
         // One user more, and it is the push service.
-        for (var i = 0; i < 20 * PushServiceGate.MinimumThroughput && _gate.Breaker == BreakerState.Closed; i++)
+        _time.Advance(TimeSpan.FromSeconds(11));
+        for (var i = 0; i < PushServiceGate.MinimumThroughput; i++)
         {
             await PassAsync(Down, user: $"user {i % FailingUsers.Many}");
         }
@@ -283,6 +284,38 @@ public sealed class PushServiceGateTests
     }
 
     [Fact]
+    public async Task A_mistaken_rest_of_one_subscription_is_over_after_a_day()
+    {
+        var mistaken = Guid.NewGuid();
+        _gate.LeaveAlone(mistaken, TimeSpan.FromDays(365));
+        _time.Advance(TimeSpan.FromDays(1));
+
+        Assert.IsType<Passage.Made>(await PassAsync(Accepted, mistaken));
+    }
+
+    [Fact]
+    public async Task A_mistaken_rest_of_all_is_no_longer_than_the_longest_retry_delay()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            await PassAsync(Throttled(30 * 86_400));
+        }
+
+        Assert.Equal(new SendingOptions().MaxRetryDelay, _gate.Rest);
+    }
+
+    [Fact]
+    public async Task Pushes_that_were_given_up_open_no_breaker()
+    {
+        for (var i = 0; i < 2 * PushServiceGate.MinimumThroughput; i++)
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => PassAsync(Task.FromCanceled<PushOutcome>(new CancellationToken(true))));
+        }
+
+        Assert.IsType<Passage.Made>(await PassAsync(Accepted));
+    }
+
+    [Fact]
     public void Subscriptions_that_have_rested_are_forgotten()
     {
         for (var i = 0; i < 3000; i++)
@@ -365,6 +398,27 @@ public sealed class PushServiceGateTests
         Assert.InRange(Assert.IsType<Passage.Refused>(await PassAsync(Accepted)).Delay, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20));
         slow.SetResult(Accepted);
         await Task.WhenAll(under);
+    }
+
+    [Fact]
+    public async Task Who_has_waited_makes_room_for_the_next_who_waits()
+    {
+        for (var i = 0; i < 13; i++)
+        {
+            var slow = new TaskCompletionSource<PushOutcome>();
+            List<Task<Passage>> passages = [PassAsync(slow.Task), PassAsync(slow.Task)];
+
+            // Once it is found to be so sluggish, one may wait.
+            if (i >= 10)
+            {
+                passages.Add(PassAsync(Accepted));
+            }
+
+            Assert.All(passages, passage => Assert.False(passage.IsCompleted));
+            _time.Advance(TimeSpan.FromSeconds(1));
+            slow.SetResult(Accepted);
+            Assert.All(await Task.WhenAll(passages), passage => Assert.IsType<Passage.Made>(passage));
+        }
     }
 
     [Fact]

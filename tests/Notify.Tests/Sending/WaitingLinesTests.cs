@@ -522,6 +522,79 @@ public abstract class WaitingLinesTests : IAsyncLifetime
         await AssertNothingWaitsAsync();
     }
 
+    [Fact]
+    public async Task A_cut_off_worker_ends_no_line_that_has_begun_since()
+    {
+        var head = await HeadAsync();
+        var line = (await GoAsync(head, 1)).Line!;
+        Assert.Empty(await AdvanceAsync(head, attempts: 1));
+        var later = await HeadAsync();
+
+        await _lines.AdvanceAsync(line, TimeSpan.Zero, _ => Task.CompletedTask, Cancellation);
+
+        await GoAsync(later, 1);
+        Assert.Equal([later], await _lines.TakeHeadsAsync(Cancellation).Select(released => released.Push).ToListAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task A_cut_off_worker_moves_no_line_that_has_moved_since()
+    {
+        var head = await HeadAsync();
+        var behind = await AppendAsync(3);
+        var line = (await GoAsync(head, 1)).Line!;
+        await AdvanceAsync(head, attempts: 1);
+        await _lines.HoldAsync(behind[0], (await GoAsync(behind[0], 0)).Line, attempts: 1, In10Seconds, CancellationToken.None);
+
+        await _lines.AdvanceAsync(line, TimeSpan.Zero, _ => Task.CompletedTask, Cancellation);
+
+        await GoAsync(behind[0], 1);
+    }
+
+    [Fact]
+    public async Task A_superseded_push_that_is_the_head_by_now_is_not_taken_out()
+    {
+        var head = await HeadAsync();
+        var (older, newer) = (Push() with { Topic = "room" }, Push() with { Topic = "room" });
+        await TurnAsync(older);
+        Assert.Equal([older], Assert.IsType<Turn.StoodInLine>(await TurnAsync(newer)).Older);
+        Assert.Equal([older], await AdvanceAsync(head, attempts: 1));
+
+        await _lines.TakeOutAsync([older], Cancellation);
+
+        Assert.Equal([older], await _lines.TakeHeadsAsync(Cancellation).Select(released => released.Push).ToListAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task Of_two_workers_that_look_at_once_one_takes_each_head()
+    {
+        for (var i = 0; i < 2; i++)
+        {
+            await _lines.HoldAsync(Push() with { SubscriptionId = Guid.NewGuid() }, null, attempts: 1, In10Seconds, CancellationToken.None);
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(11));
+        await using var other = new WaitingLines(_store.Factory, _time, NullLogger<WaitingLines>.Instance);
+        await using var first = _lines.TakeOverdueAsync(In10Seconds, Cancellation).GetAsyncEnumerator(Cancellation);
+        Assert.True(await first.MoveNextAsync());
+
+        Assert.Single(await OverdueAsync(other, In10Seconds));
+        Assert.False(await first.MoveNextAsync());
+    }
+
+    [Fact]
+    public async Task A_copy_of_one_that_was_not_released_keeps_none_before_it_from_being_released()
+    {
+        var head = await HeadAsync();
+        var behind = await AppendAsync(7);
+        await AdvanceAsync(head, attempts: 1);
+        Assert.Equal(behind[1..3], await AdvanceAsync(behind[0]));
+
+        Assert.Equal(new Turn.Overtaken(), await TurnAsync(behind[4], attemptsInLine: 0));
+
+        await AdvanceAsync(behind[1]);
+        Assert.Equal(behind[3..7], await AdvanceAsync(behind[2]));
+    }
+
     private DateTimeOffset In10Seconds => field == default ? field = _time.GetUtcNow() + TimeSpan.FromSeconds(10) : field;
 
     private Task<Turn> TurnAsync(SendPush push, int? attemptsInLine = null, bool isRedelivered = false, WaitingLines? lines = null) =>

@@ -122,7 +122,18 @@ public sealed class SubscriptionCacheTests : IAsyncLifetime
         Assert.Empty((await _cache.GetAsync("ada", Cancellation)).Subscriptions);
     }
 
-    private async Task<Guid> AddAsync(string userId)
+    [Fact]
+    public async Task One_that_no_key_reads_is_left_out_and_keeps_nothing_from_the_others()
+    {
+        await AddAsync("ada", auth: $"v1.{new string('a', 8)}.AAAA");
+        var id = await AddAsync("grace");
+
+        var users = await _cache.GetManyAsync(["ada", "grace"], Cancellation);
+
+        Assert.Equal([("ada", []), ("grace", [id])], users.Select(user => (user.UserId, user.Subscriptions.Select(subscription => subscription.Id).ToArray())));
+    }
+
+    private async Task<Guid> AddAsync(string userId, string? auth = null)
     {
         var push = TestStore.NewPushSubscription();
         var row = new Subscription
@@ -132,7 +143,7 @@ public sealed class SubscriptionCacheTests : IAsyncLifetime
             Endpoint = push.Endpoint.OriginalString,
             EndpointDigest = EndpointDigests.Of(push.Endpoint.OriginalString),
             P256dh = push.P256dh,
-            Auth = push.Auth,
+            Auth = auth ?? push.Auth,
             ApplicationServerKey = "key",
         };
         await using var db = _store.Open();

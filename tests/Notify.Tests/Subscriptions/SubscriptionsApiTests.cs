@@ -318,6 +318,19 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
     }
 
     [Fact]
+    public async Task A_subscription_that_is_said_to_replace_itself_stays()
+    {
+        using var http = _service.ClientOf(_user);
+        var endpoint = NewEndpoint();
+        await NotifyService.RegisterAsync(http, Json(endpoint));
+
+        var again = await NotifyService.RegisterAsync(http, Json(endpoint, replaces: endpoint));
+
+        Assert.False(again.GetProperty("isNew").GetBoolean());
+        Assert.Equal(1, (await ListAsync(http)).GetArrayLength());
+    }
+
+    [Fact]
     public async Task Nobody_replaces_or_removes_what_is_anothers()
     {
         var endpoint = NewEndpoint();
@@ -365,12 +378,13 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
     public async Task Changes_are_published()
     {
         var seen = new System.Collections.Concurrent.ConcurrentQueue<object>();
+        var conversations = new System.Collections.Concurrent.ConcurrentQueue<Guid?>();
         var bus = _service.Services.GetRequiredService<IBusControl>();
         var handle = bus.ConnectReceiveEndpoint($"seen-{_user}", endpoint =>
         {
             endpoint.ConcurrentMessageLimit = 1;
-            endpoint.Handler<SubscriptionRegistered>(context => SeeAsync(context.Message, context.Message.UserId));
-            endpoint.Handler<SubscriptionRemoved>(context => SeeAsync(context.Message, context.Message.UserId));
+            endpoint.Handler<SubscriptionRegistered>(context => SeeAsync(context, context.Message.UserId));
+            endpoint.Handler<SubscriptionRemoved>(context => SeeAsync(context, context.Message.UserId));
         });
         await handle.Ready;
         var endpoint = NewEndpoint();
@@ -389,13 +403,18 @@ public sealed class SubscriptionsApiTests(SharedService shared) : IClassFixture<
         Assert.Equal(
             [new SubscriptionRegistered(id, _user), new SubscriptionRegistered(id, _user), new SubscriptionRemoved(id, _user), new SubscriptionRegistered(id, _user + "-2"), new SubscriptionRemoved(id, _user + "-2")],
             seen);
+
+        // By which the outbox keeps them in their order.
+        Assert.All(conversations, conversation => Assert.Equal(id, conversation));
         await handle.StopAsync(Cancellation);
 
-        Task SeeAsync(object message, string userId)
+        Task SeeAsync<T>(ConsumeContext<T> context, string userId)
+            where T : class
         {
             if (userId.StartsWith(_user, StringComparison.Ordinal))
             {
-                seen.Enqueue(message);
+                seen.Enqueue(context.Message);
+                conversations.Enqueue(context.ConversationId);
             }
 
             return Task.CompletedTask;

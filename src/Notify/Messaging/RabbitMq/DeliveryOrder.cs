@@ -16,6 +16,9 @@ internal sealed class DeliveryOrder
     private ulong _next = 1;
     private bool _isBegun;
 
+    /// <summary>How many have passed that come after one that has not.</summary>
+    internal int Kept => _passed.Count;
+
     /// <summary>Says that a message was delivered; to be called in the order of deliveries. A channel that had another consumer before counts on.</summary>
     public void Delivered(ulong deliveryTag)
     {

@@ -28,6 +28,17 @@ public sealed class OneAtATimeTests
     }
 
     [Fact]
+    public async Task Who_comes_after_one_that_waited_waits_for_that_one()
+    {
+        var first = await _oneAtATime.EnterAsync(_subscription);
+        var second = _oneAtATime.EnterAsync(_subscription);
+        first.Dispose();
+        using var inside = await second;
+
+        Assert.False(_oneAtATime.EnterAsync(_subscription).IsCompleted);
+    }
+
+    [Fact]
     public async Task Never_two_are_inside_and_all_come_through()
     {
         var (inside, most, through) = (0, 0, 0);
