@@ -100,7 +100,7 @@ public static partial class NotifyApplication
         app.UseNotifyDashboard();
         app.UseNotifyPage();
         app.UseRouting();
-        app.UseRequestTimeouts();
+        app.UseNotifyRequestTimeouts();
         app.UseCors();
         app.UseAuthentication();
         app.UseRateLimiter();

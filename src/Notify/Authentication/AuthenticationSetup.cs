@@ -53,7 +53,7 @@ internal static class AuthenticationSetup
                     options.TokenValidationParameters.ValidAlgorithms = [SecurityAlgorithms.HmacSha256];
                     if (!string.IsNullOrEmpty(auth.SigningKey))
                     {
-                        options.TokenValidationParameters.IssuerSigningKeys = auth.PreviousSigningKeys.Prepend(auth.SigningKey).Select(key => new SymmetricSecurityKey(Encoding.UTF8.GetBytes(key)));
+                        options.TokenValidationParameters.IssuerSigningKeys = [.. auth.PreviousSigningKeys.Prepend(auth.SigningKey).Select(key => new SymmetricSecurityKey(Encoding.UTF8.GetBytes(key)))];
                     }
                 }
             });

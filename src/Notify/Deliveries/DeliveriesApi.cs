@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Http.Timeouts;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Notify.Authentication;
@@ -42,13 +43,13 @@ internal static class DeliveriesApi
             .Produces<IReadOnlyList<DeliveryView>>().ProducesProblem(StatusCodes.Status404NotFound)
             .RequireAuthorization(Policies.Publish);
 
-    private static IResult List(Guid messageId, NotifyDbContext db, IOptions<DeliveryLogOptions> options, CancellationToken cancellationToken) => options.Value.Enabled
-        ? TypedResults.Ok(ListAsync(messageId, db, cancellationToken))
+    private static IResult List(Guid messageId, HttpContext context, NotifyDbContext db, IOptions<DeliveryLogOptions> options, CancellationToken cancellationToken) => options.Value.Enabled
+        ? TypedResults.Ok(ListAsync(messageId, context.Features.Get<IHttpRequestTimeoutFeature>(), db, cancellationToken))
         : NoLog();
 
     internal static IResult NoLog() => Problems.Of(StatusCodes.Status404NotFound, "not_found", "No delivery log is kept here (Notify__DeliveryLog__Enabled).");
 
-    private static async IAsyncEnumerable<DeliveryView> ListAsync(Guid messageId, NotifyDbContext db, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private static async IAsyncEnumerable<DeliveryView> ListAsync(Guid messageId, IHttpRequestTimeoutFeature? timeout, NotifyDbContext db, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var rows = db.Deliveries.AsNoTracking()
             .Where(row => row.MessageId == messageId)
@@ -58,6 +59,8 @@ internal static class DeliveriesApi
             .AsAsyncEnumerable();
         await foreach (var joined in rows.WithCancellation(cancellationToken))
         {
+            // The database answers; who reads a hundred thousand of them may take its time.
+            timeout?.DisableTimeout();
             var (row, displayed, clicked) = (joined.row, joined.displayed, joined.clicked);
             yield return new DeliveryView(
                 row.SubscriptionId, row.UserId, DeliveryView.NameOf(row.State, displayed is not null, clicked is not null), row.Attempts, row.Status, row.Reason, row.NextAttemptAt, row.UpdatedAt,

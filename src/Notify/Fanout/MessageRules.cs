@@ -31,7 +31,7 @@ public static class MessageRules
         Rule(message.RecipientIds is { Count: > 0 }, "recipientIds", "Name at least one recipient.");
         Rule(message.RecipientIds is null or { Count: <= MessagePosted.MaxRecipients }, "recipientIds", $"Name at most {MessagePosted.MaxRecipients:N0} recipients; publish a larger audience as several events.");
         Rule(message.RecipientIds is null || message.RecipientIds.All(Policies.IsUserId), "recipientIds", $"Every recipient is a user id of 1 to {MaxIdLength} characters, none a control character, and no space at either end.");
-        Rule(message.AuthorId is null || message.AuthorId.AsSpan().Trim().Length == message.AuthorId.Length, "authorId", "No space at either end: it would not be the recipient that it means, who would be notified.");
+        Rule(message.AuthorId is null || message.AuthorId.AsSpan().Trim().Length == message.AuthorId.Length, "authorId", "No space at either end: with it this is another id than the recipient's, and the author would be notified.");
         Rule(!string.IsNullOrWhiteSpace(message.Title) && message.Title.Length <= MaxTitleLength, "title", $"Give a title of 1 to {MaxTitleLength} characters, not blanks alone.");
         Rule(message.Body is null or { Length: <= MaxBodyLength }, "body", $"A body has at most {MaxBodyLength:N0} characters.");
         Rule(message.ConversationId is null or { Length: <= MaxIdLength }, "conversationId", $"At most {MaxIdLength} characters.");

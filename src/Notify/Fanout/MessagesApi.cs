@@ -1,8 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MassTransit;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Notify.Authentication;
 using Notify.Contracts;
 using Notify.Messaging;
@@ -16,8 +14,7 @@ internal static class MessagesApi
     /// <summary>The largest event that is taken, here and from the bus: fifty thousand recipients with the longest ids of ASCII are less.</summary>
     internal const int MaxEventBytes = 16 * 1024 * 1024;
 
-    // Others wait for its place: the largest event takes four minutes at most.
-    private static readonly MinDataRate WithPlace = new(bytesPerSecond: 64 * 1024, gracePeriod: TimeSpan.FromSeconds(5));
+    private static readonly TimeSpan ToBeRead = TimeSpan.FromMinutes(2);
 
     private static readonly JsonSerializerOptions Json = MessagePostedConverter.Lenient(new(JsonSerializerOptions.Web) { NumberHandling = JsonNumberHandling.Strict, AllowDuplicateProperties = false });
 
@@ -33,19 +30,32 @@ internal static class MessagesApi
 
     private static async Task<IResult> PostAsync(HttpRequest request, IBus bus, TimeProvider time, CancellationToken cancellationToken)
     {
-        // Before it is read. One that does not say how large it is may be.
-        using var place = LargeMessages.IsLarge(request.ContentLength ?? MaxEventBytes) ? await LargeMessages.TakePlaceAsync(LargeMessages.OverHttp, ConfirmedPublish.Patience, cancellationToken) : null;
-        if (place is not null && HttpProtocol.IsHttp11(request.Protocol) && request.HttpContext.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+        using var reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        IDisposable? place = null;
+        try
         {
-            rate.MinDataRate = WithPlace;
+            // Of a large one the rest is read once it has a place, which others wait for.
+            if (await RequestBody.ReadAsync(request, MaxEventBytes, LargeMessages.LargeBody, TakePlaceAsync, reading.Token) is not { } body)
+            {
+                return Problems.TooLarge($"A message is at most {MaxEventBytes / 1024 / 1024} MiB of JSON.");
+            }
+
+            return await ConfirmedPublish.InTimeAsync(token => PublishAsync(body, bus, token), time, cancellationToken);
+        }
+        catch (OperationCanceledException) when (reading.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return Problems.Of(StatusCodes.Status408RequestTimeout, "request_timeout", $"A message of more than {LargeMessages.LargeBody / 1024} KiB must come within {ToBeRead.TotalMinutes:0} minutes.");
+        }
+        finally
+        {
+            place?.Dispose();
         }
 
-        if (await RequestBody.ReadAsync(request, MaxEventBytes, cancellationToken) is not { } body)
+        async Task TakePlaceAsync()
         {
-            return Problems.TooLarge($"A message is at most {MaxEventBytes / 1024 / 1024} MiB of JSON.");
+            place = await LargeMessages.TakePlaceAsync(LargeMessages.OverHttp, ConfirmedPublish.Patience, cancellationToken);
+            reading.CancelAfter(ToBeRead);
         }
-
-        return await ConfirmedPublish.InTimeAsync(token => PublishAsync(body, bus, token), time, cancellationToken);
     }
 
     private static async Task<IResult> PublishAsync(ReadOnlyMemory<byte> body, IBus bus, CancellationToken cancellationToken)

@@ -28,7 +28,7 @@ internal static class LargeMessages
     /// <summary>Waits for a place for so long.</summary>
     /// <exception cref="TimeoutException">None came free.</exception>
     public static async Task<IDisposable> TakePlaceAsync(SemaphoreSlim places, TimeSpan patience, CancellationToken cancellationToken) =>
-        await places.WaitAsync(patience, cancellationToken) ? new Place(places) : throw new TimeoutException("As many large events as may be are being read.");
+        await places.WaitAsync(patience, cancellationToken) ? new Place(places) : throw new TimeoutException("The limit of large events that are read at once is reached.");
 
     private sealed class Place(SemaphoreSlim places) : IDisposable
     {

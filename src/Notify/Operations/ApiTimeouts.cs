@@ -17,4 +17,17 @@ internal static class ApiTimeouts
             return Task.CompletedTask;
         },
     });
+
+    /// <summary>Comes after routing. Whatever a driver makes of a command that is cancelled (SqlClient a fault of its own) is a cancellation.</summary>
+    public static void UseNotifyRequestTimeouts(this IApplicationBuilder app) => app.UseRequestTimeouts().Use(async (context, next) =>
+    {
+        try
+        {
+            await next(context);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException && context.RequestAborted.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(exception.Message, exception, context.RequestAborted);
+        }
+    });
 }

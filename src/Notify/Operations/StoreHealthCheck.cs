@@ -18,13 +18,16 @@ internal sealed class StoreHealthCheck(IDbContextFactory<NotifyDbContext> store,
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
+        var answer = AnswerAsync();
         try
         {
-            return await AnswerAsync().WaitAsync(Patience, time, cancellationToken)
+            return await answer.WaitAsync(Patience, time, cancellationToken)
                 ? HealthCheckResult.Healthy() : new HealthCheckResult(context.Registration.FailureStatus, "The database cannot be connected to.");
         }
         catch (TimeoutException)
         {
+            // The next who asks need not wait for this one to end.
+            _ = Interlocked.CompareExchange(ref _answer, null, answer);
             return new HealthCheckResult(context.Registration.FailureStatus, "The database does not answer.");
         }
     }
@@ -33,16 +36,21 @@ internal sealed class StoreHealthCheck(IDbContextFactory<NotifyDbContext> store,
     {
         lock (_lock)
         {
-            return _answer is { } known && (!known.IsCompleted || time.GetElapsedTime(Volatile.Read(ref _answeredAt)) < GoodFor) ? known : _answer = AskAsync();
+            return _answer is { } known && (!known.IsCompleted || time.GetElapsedTime(Volatile.Read(ref _answeredAt)) < GoodFor) ? known : _answer = Task.Run(AskAsync);
         }
     }
 
     private async Task<bool> AskAsync()
     {
+        using var patience = new CancellationTokenSource(Patience, time);
         try
         {
-            await using var db = await store.CreateDbContextAsync();
-            return await db.Database.CanConnectAsync();
+            await using var db = await store.CreateDbContextAsync(patience.Token);
+            return await db.Database.CanConnectAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
         }
         finally
         {

@@ -22,14 +22,9 @@ internal sealed partial class WaitingLinesWatch(
     public async Task StartedAsync(CancellationToken cancellationToken)
     {
         // (1)
-        if (options.Value.Transport == TransportKind.InMemory || lanes.AreNew)
+        if (options.Value.Transport == TransportKind.InMemory)
         {
-            await foreach (var head in lines.TakeHeadsAsync(cancellationToken))
-            {
-                using var trace = NotifyTracing.Resume(head.TraceParent);
-                var delay = head.At - time.GetUtcNow();
-                await sender.SendLaterAsync(head.Push, head.Attempts, delay > TimeSpan.Zero ? delay : TimeSpan.Zero, cancellationToken);
-            }
+            await SendHeadsAsync(cancellationToken);
         }
 
         // (2)
@@ -57,6 +52,11 @@ internal sealed partial class WaitingLinesWatch(
         using var timer = new PeriodicTimer(Interval, time);
         try
         {
+            while (lanes.AreNew && !await TryToSendHeadsAsync(_stopping.Token))
+            {
+                await timer.WaitForNextTickAsync(_stopping.Token);
+            }
+
             while (await timer.WaitForNextTickAsync(_stopping.Token))
             {
                 await SendOverdueAsync(_stopping.Token);
@@ -65,6 +65,30 @@ internal sealed partial class WaitingLinesWatch(
         catch (OperationCanceledException)
         {
             // The host stops.
+        }
+    }
+
+    private async Task SendHeadsAsync(CancellationToken cancellationToken)
+    {
+        await foreach (var head in lines.TakeHeadsAsync(cancellationToken))
+        {
+            using var trace = NotifyTracing.Resume(head.TraceParent);
+            var delay = head.At - time.GetUtcNow();
+            await sender.SendLaterAsync(head.Push, head.Attempts, delay > TimeSpan.Zero ? delay : TimeSpan.Zero, cancellationToken);
+        }
+    }
+
+    private async Task<bool> TryToSendHeadsAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await SendHeadsAsync(cancellationToken);
+            return true;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            LogUnreadable(exception);
+            return false;
         }
     }
 

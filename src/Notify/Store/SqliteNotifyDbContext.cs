@@ -49,19 +49,20 @@ public sealed class SqliteNotifyDbContext(DbContextOptions<SqliteNotifyDbContext
         }
     }
 
-    /// <summary>Whether there is nothing in it, as in a file that is not there yet.</summary>
+    /// <summary>Whether there is nothing in it but what Entity Framework keeps for itself, as in a file that is not there yet.</summary>
     internal async Task<bool> IsEmptyAsync(CancellationToken cancellationToken)
     {
         CreateFile();
-        return !await Database.SqlQueryRaw<string>("""SELECT "name" AS "Value" FROM "sqlite_master" """).AnyAsync(cancellationToken);
+        return !await Database.SqlQueryRaw<string>("""SELECT "name" AS "Value" FROM "sqlite_master" WHERE "type" = 'table' AND substr("name", 1, 4) <> '__EF'""").AnyAsync(cancellationToken);
     }
 
     // For its owner alone: it holds endpoints and keys. What SQLite puts beside it is as open as it is.
     private void CreateFile()
     {
-        var path = Database.GetDbConnection().DataSource;
-        if (OperatingSystem.IsWindows() || StoreSetup.IsInMemory(new SqliteConnectionStringBuilder(Database.GetConnectionString())) || path.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
-            || File.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
+        var connection = new SqliteConnectionStringBuilder(Database.GetConnectionString());
+        var path = connection.DataSource;
+        if (OperatingSystem.IsWindows() || connection.Mode != SqliteOpenMode.ReadWriteCreate || StoreSetup.IsInMemory(connection)
+            || path.StartsWith("file:", StringComparison.OrdinalIgnoreCase) || path.StartsWith('|') || File.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
         {
             return;
         }

@@ -102,20 +102,23 @@ async function alone({ scope }, action) {
  * since it asks for permission.
  */
 export async function subscribe(options) {
+  const before = unsubscribed;
   if (!canWork()) throw new NotifyError("not_supported", `This browser cannot receive push messages here: no ${isSupported().missing.join(", ")}.${globalThis.isSecureContext ? "" : " The page must come by https, or from localhost."}`);
   let { permission } = Notification;
   if (permission === "default") {
-    const before = unsubscribed;
     // Before anything else is awaited, while the user gesture lasts; and out of turn, since it may never be answered.
     permission = await (asking ??= Notification.requestPermission().finally(() => (asking = undefined)));
     // The later call counts, as it does in turn.
     if (unsubscribed !== before) throw new NotifyError("unsubscribed", "unsubscribe() was called while the user was asked for permission.");
   }
-  const settled = settle(options);
-  const wanted = noteEnding(settled, undefined);
-  return inTurn(async () => {
-    await wanted;
-    return alone(settled, () => subscribeNow(settled, permission));
+  return inTurn(() => {
+    const settled = settle(options);
+    return alone(settled, async () => {
+      const registered = await subscribeNow(settled, permission);
+      // An unsubscribe() that was not finished is so no more, unless it came later.
+      if (unsubscribed === before) await noteEnding(settled, undefined);
+      return registered;
+    });
   });
 }
 
@@ -240,7 +243,7 @@ async function unsubscribeNow(settled) {
   return Boolean(subscription);
 }
 
-// Notes at once, out of turn, that this browser is to be unsubscribed: if the page is left before that has had its turn, or was done with, the next one finishes it.
+// Notes at once, out of turn, that this browser is to be unsubscribed. If the page is left before that is finished, or has begun, the next page finishes it.
 function noteEnding(settled, ending) {
   return settings.write(endingOf(settled), ending).catch(() => {});
 }
@@ -296,7 +299,7 @@ export function onMessage(handler) {
 
 /**
  * Calls the handler with the URL to which a click on a notification leads, in the window that it leads there: for an application that routes by itself.
- * Without one, or if it throws, the page at that URL is loaded. Returns a function that stops it.
+ * Without one, or if it throws or rejects, the page at that URL is loaded. Returns a function that stops it.
  */
 export function onNavigate(handler) {
   return add(navigateHandlers, handler);
@@ -309,7 +312,7 @@ function add(handlers, handler) {
   return () => handlers.delete(entry);
 }
 
-// One that fails must keep nothing from the others. Returns for each whether it did not, to come.
+// One that fails must keep nothing from the others. Returns a promise for each: true if it succeeded.
 function tell(handlers, ...details) {
   const failed = (error) => {
     reportError(error);
@@ -381,8 +384,8 @@ async function findRegistration({ scope }) {
 async function register({ serviceWorker, scope }) {
   let registration = await findRegistration({ scope });
   // The application's own, perhaps a module or under Trusted Types: as it has registered it.
-  if (registration?.active?.scriptURL === serviceWorker) return registration;
-  try {
+  const isThere = [registration?.active, registration?.waiting, registration?.installing].some((worker) => worker?.scriptURL === serviceWorker);
+  if (!isThere) try {
     registration = await inTime(navigator.serviceWorker.register(serviceWorker, { scope }));
   } catch (cause) {
     throw new NotifyError("service_worker_failed", `The service worker could not be registered: is ${serviceWorker} there, and a script?`, { cause });
@@ -417,7 +420,9 @@ function plain(headers) {
 }
 
 async function call({ api, headers }, method, path, body) {
-  const own = await headersOf(headers);
+  const all = new Headers(await headersOf(headers));
+  if (body) all.set("Content-Type", "application/json");
+  if (!all.has("Accept")) all.set("Accept", "application/json");
   let response;
   let content;
   try {
@@ -425,7 +430,7 @@ async function call({ api, headers }, method, path, body) {
       method,
       // Whoever signs out may leave the page at once.
       keepalive: method === "DELETE",
-      headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), ...own },
+      headers: all,
       body: body && JSON.stringify(body),
       signal: AbortSignal.timeout?.(PATIENCE),
     });
@@ -434,7 +439,7 @@ async function call({ api, headers }, method, path, body) {
     throw new NotifyError("network_error", `Notify could not be reached at ${api}. If it is there, the browser's console says why this page may not.`, { cause });
   }
   if (response.ok && (content || response.status === 204)) return content;
-  const message = content?.detail ?? content?.title ?? `${api} answered ${response.status}, and not as Notify does: is it there, and nothing before it that failed?`;
+  const message = content?.detail ?? content?.title ?? `${api} answered ${response.status}, but not with an answer of Notify's. Is that its address, or did a proxy before it fail?`;
   throw new NotifyError(content?.code ?? `http_${response.status}`, message, { status: response.status });
 }
 

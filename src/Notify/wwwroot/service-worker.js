@@ -223,9 +223,11 @@
       userVisibleOnly: true,
       applicationServerKey: await applicationServerKey(api),
     }));
+    const headers = new Headers(settings.headers);
+    headers.set("Content-Type", "application/json");
     const response = await fetch(new URL("api/subscriptions", api), {
       method: "POST",
-      headers: { "Content-Type": "application/json", ...settings.headers },
+      headers,
       body: JSON.stringify({ ...subscription.toJSON(), applicationServerKey: toBase64Url(subscription.options.applicationServerKey), replaces: oldSubscription?.endpoint ?? settings.endpoint }),
     });
     if (response.ok)

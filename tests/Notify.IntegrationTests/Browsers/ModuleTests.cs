@@ -294,6 +294,21 @@ public abstract class ModuleTests(BrowserKind kind) : BrowserTest(kind)
     }
 
     [Fact]
+    public async Task Who_subscribes_after_an_unsubscribe_that_failed_stays_subscribed()
+    {
+        await SubscribeAsync();
+        await Browser.EvaluateAsync("void (window.original = PushSubscription.prototype.unsubscribe, PushSubscription.prototype.unsubscribe = () => Promise.reject(new Error('no')))");
+        Assert.Equal("push_service_unavailable", (string?)await Browser.EvaluateAsync($"{Module}.unsubscribe().catch((error) => error.code)"));
+        await Browser.EvaluateAsync("void (PushSubscription.prototype.unsubscribe = original)");
+
+        await Browser.EvaluateAsync($"{Module}.subscribe()");
+        await OpenPageAsync();
+
+        Assert.NotNull(await Browser.EvaluateAsync($"{Module}.reconcile()"));
+        AssertState(await StateAsync(), subscribed: true);
+    }
+
+    [Fact]
     public async Task Headers_may_be_of_any_kind_that_fetch_takes()
     {
         await SubscribeAsync();

@@ -39,17 +39,24 @@ public sealed class MessagesApiTests(SharedService shared) : IClassFixture<Share
     };
 
     [Fact]
-    public async Task A_large_one_has_its_place_before_it_is_read()
+    public async Task Large_ones_have_their_places_before_they_are_read_and_small_ones_need_none()
     {
         var rest = new TaskCompletionSource();
         using var http = _service.ClientOf("publisher");
         var body = Encoding.UTF8.GetBytes($$"""{"messageId":"{{Guid.NewGuid()}}","recipientIds":["nobody"],"title":"t","body":"{{new string(' ', 200_000)}}"}""");
-        var posted = http.PostAsync("api/messages", new InTwoParts(body, rest.Task), Cancellation);
+        var posted = Enumerable.Range(0, LargeMessages.MostAtOnce).Select(_ => http.PostAsync("api/messages", new InTwoParts(body, rest.Task), Cancellation)).ToList();
+        await Eventually.TrueAsync(() => LargeMessages.OverHttp.CurrentCount == 0);
 
-        await Eventually.TrueAsync(() => LargeMessages.OverHttp.CurrentCount < LargeMessages.MostAtOnce);
+        // Nor does one that does not say how long it is.
+        using var small = await http.PostAsJsonAsync("api/messages", new { messageId = Guid.NewGuid(), recipientIds = new[] { "nobody" }, title = "t" }, Cancellation);
+        Assert.Equal((HttpStatusCode.Accepted, 0), (small.StatusCode, LargeMessages.OverHttp.CurrentCount));
         rest.SetResult();
 
-        await SubscriptionsApiTests.AssertProblemAsync(await posted, 400, "invalid_message");
+        foreach (var answer in await Task.WhenAll(posted))
+        {
+            await SubscriptionsApiTests.AssertProblemAsync(answer, 400, "invalid_message");
+        }
+
         await Eventually.TrueAsync(() => LargeMessages.OverHttp.CurrentCount == LargeMessages.MostAtOnce);
     }
 

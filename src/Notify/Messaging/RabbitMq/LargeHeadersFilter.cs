@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Text;
 using MassTransit;
+using RabbitMQ.Client;
 
 namespace Notify.Messaging.RabbitMq;
 
@@ -53,6 +54,7 @@ internal sealed partial class LargeHeadersFilter(ILogger<LargeHeadersFilter> log
     {
         string text => Encoding.UTF8.GetByteCount(text),
         byte[] bytes => bytes.Length,
+        BinaryTableValue binary => binary.Bytes.Length,
         IDictionary table => table.Keys.Cast<object>().Sum(key => SizeOf(key) + SizeOf(table[key])),
         IEnumerable list => list.Cast<object?>().Sum(SizeOf),
         _ => 0,

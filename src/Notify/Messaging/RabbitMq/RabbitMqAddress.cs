@@ -80,7 +80,7 @@ internal sealed class RabbitMqAddress
     /// <exception cref="RabbitMQ.Client.Exceptions.BrokerUnreachableException">No node answers, or none takes the user or the virtual host.</exception>
     public Task<IConnection> ConnectAsync(CancellationToken cancellationToken, string? name = null) =>
         new ConnectionFactory { Uri = Nodes[0], AutomaticRecoveryEnabled = false, ClientProvidedName = name }.CreateConnectionAsync(
-            Nodes.Select(node => new AmqpTcpEndpoint(node.Host, PortOf(node), new SslOption(node.Host, enabled: IsTls(Nodes[0])), LargestBody)), cancellationToken);
+            Nodes.Select(node => new AmqpTcpEndpoint(node.Host, PortOf(node), new SslOption(node.Host, enabled: IsTls(Nodes[0])) { CertificateValidationCallback = IsOfNode }, LargestBody)), cancellationToken);
 
     /// <summary>What to tell whoever ran a command.</summary>
     public string CannotBeReached => $"RabbitMQ cannot be reached at {this}, or refuses the user or the virtual host. Set ConnectionStrings__RabbitMq, or start the broker.";
