@@ -23,6 +23,6 @@ internal sealed partial class UnavailableLog(TimeProvider time, ILogger<Unavaila
         LogUnavailable(exception);
     }
 
-    [LoggerMessage(LogLevel.Warning, "A request is answered 503, since the database or the bus does not answer in time; others of this minute are not told of")]
+    [LoggerMessage(LogLevel.Warning, "A request is answered 503, since what it needs does not answer in time; others of this minute are not told of")]
     private partial void LogUnavailable(Exception exception);
 }
