@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http.Timeouts;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -39,32 +38,44 @@ public sealed record DeliveryView(
 internal static class DeliveriesApi
 {
     public static void MapDeliveriesApi(this IEndpointRouteBuilder routes) =>
-        routes.MapGet("/api/messages/{messageId:guid}/deliveries", List).WithName("ListDeliveries").WithTags("Messages")
+        routes.MapGet("/api/messages/{messageId:guid}/deliveries", ListAsync).WithName("ListDeliveries").WithTags("Messages")
             .Produces<IReadOnlyList<DeliveryView>>().ProducesProblem(StatusCodes.Status404NotFound)
             .RequireAuthorization(Policies.Publish);
 
-    private static IResult List(Guid messageId, HttpContext context, NotifyDbContext db, IOptions<DeliveryLogOptions> options, CancellationToken cancellationToken) => options.Value.Enabled
-        ? TypedResults.Ok(ListAsync(messageId, context.Features.Get<IHttpRequestTimeoutFeature>(), db, cancellationToken))
-        : NoLog();
-
-    internal static IResult NoLog() => Problems.Of(StatusCodes.Status404NotFound, "not_found", "No delivery log is kept here (Notify__DeliveryLog__Enabled).");
-
-    private static async IAsyncEnumerable<DeliveryView> ListAsync(Guid messageId, IHttpRequestTimeoutFeature? timeout, NotifyDbContext db, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private static async Task<IResult> ListAsync(Guid messageId, HttpContext context, NotifyDbContext db, IOptions<DeliveryLogOptions> options, CancellationToken cancellationToken)
     {
+        if (!options.Value.Enabled)
+        {
+            return NoLog();
+        }
+
         var rows = db.Deliveries.AsNoTracking()
             .Where(row => row.MessageId == messageId)
             .LeftJoin(db.Receipts.Where(receipt => receipt.Kind == ReceiptKind.Displayed), row => new { row.MessageId, row.SubscriptionId }, receipt => new { receipt.MessageId, receipt.SubscriptionId }, (row, receipt) => new { row, displayed = receipt })
             .LeftJoin(db.Receipts.Where(receipt => receipt.Kind == ReceiptKind.Clicked), joined => new { joined.row.MessageId, joined.row.SubscriptionId }, receipt => new { receipt.MessageId, receipt.SubscriptionId }, (joined, receipt) => new { joined.row, joined.displayed, clicked = receipt })
             .OrderBy(joined => joined.row.SubscriptionId)
-            .AsAsyncEnumerable();
-        await foreach (var joined in rows.WithCancellation(cancellationToken))
+            .AsAsyncEnumerable()
+            .Select(joined => new DeliveryView(
+                joined.row.SubscriptionId, joined.row.UserId, DeliveryView.NameOf(joined.row.State, joined.displayed is not null, joined.clicked is not null), joined.row.Attempts, joined.row.Status, joined.row.Reason,
+                joined.row.NextAttemptAt, joined.row.UpdatedAt, joined.displayed?.At, joined.clicked?.At, joined.clicked?.Action))
+            .GetAsyncEnumerator(cancellationToken);
+
+        // The answer begins with the first row: what the database fails at before that is an error still. Who reads a hundred thousand of them may take their time.
+        var isAny = await rows.MoveNextAsync();
+        context.Features.Get<IHttpRequestTimeoutFeature>()?.DisableTimeout();
+        return TypedResults.Ok(FromFirstAsync(rows, isAny));
+    }
+
+    internal static IResult NoLog() => Problems.Of(StatusCodes.Status404NotFound, "not_found", "No delivery log is kept here (Notify__DeliveryLog__Enabled).");
+
+    private static async IAsyncEnumerable<DeliveryView> FromFirstAsync(IAsyncEnumerator<DeliveryView> rows, bool isAny)
+    {
+        await using (rows)
         {
-            // The database answers; who reads a hundred thousand of them may take its time.
-            timeout?.DisableTimeout();
-            var (row, displayed, clicked) = (joined.row, joined.displayed, joined.clicked);
-            yield return new DeliveryView(
-                row.SubscriptionId, row.UserId, DeliveryView.NameOf(row.State, displayed is not null, clicked is not null), row.Attempts, row.Status, row.Reason, row.NextAttemptAt, row.UpdatedAt,
-                displayed?.At, clicked?.At, clicked?.Action);
+            for (; isAny; isAny = await rows.MoveNextAsync())
+            {
+                yield return rows.Current;
+            }
         }
     }
 }
